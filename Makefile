@@ -1,0 +1,32 @@
+# Every target sets up what it needs: Python 3.11 to 3.13 and make are enough.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: install check test demo up clean
+
+$(READY): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' \
+		|| { echo "Python 3.11 to 3.13 is needed; choose one with: make PYTHON=python3.13"; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable '.[local,loadtest]' --group dev
+	@touch $(READY)
+
+install: $(READY)
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+	$(BIN)/mypy
+
+check: lint
+	$(BIN)/pytest -q tests/unit tests/test_docs.py
+
+test: lint
+	$(BIN)/pytest tests
+
+clean:
+	rm -rf $(VENV) data dist build

@@ -1,0 +1,1 @@
+"""Where things run: the embedded stack on one machine, and provisioning."""

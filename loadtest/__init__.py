@@ -1,0 +1,1 @@
+"""Simulated phones, and the check that nothing they were promised got lost."""
