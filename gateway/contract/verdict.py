@@ -1,0 +1,51 @@
+"""What a phone is told of each event it sent: accepted, duplicate, or rejected and why."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from msgspec import Struct
+
+
+class Code(StrEnum):
+    """Why one event is rejected. Final: sending it again cannot help."""
+
+    INVALID_JSON = "invalid_json"
+    INVALID_UTF8 = "invalid_utf8"
+    MISSING_FIELD = "missing_field"
+    INVALID_FIELD = "invalid_field"
+    ID_TOO_LONG = "id_too_long"
+    EVENT_TOO_LARGE = "event_too_large"
+    CONTEXT_TOO_LARGE = "context_too_large"
+    TOO_MANY_PROPERTIES = "too_many_properties"
+
+
+class Rejection(Struct, frozen=True, gc=False):
+    """One event that is not taken. `text` names the field and the limit; `original` its bytes."""
+
+    index: int  # position in the POST
+    code: Code
+    text: str
+    event_id: str = ""
+    original: bytes = b""
+
+
+class Kept(StrEnum):
+    """Where accepted events lie when the phone hears of it."""
+
+    KAFKA = "kafka"
+    SPOOL = "spool"
+
+
+class Verdicts(Struct, frozen=True, kw_only=True, gc=False):
+    """The outcome of one POST: every event that is neither rejected nor duplicate is accepted."""
+
+    decoded: int
+    rejected: list[Rejection]
+    duplicates: list[int]  # positions of ids repeated within the POST
+    kept: Kept
+    server_time: str  # RFC 3339, UTC, milliseconds
+
+    @property
+    def accepted(self) -> int:
+        return self.decoded - len(self.rejected) - len(self.duplicates)
