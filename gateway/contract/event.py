@@ -33,6 +33,8 @@ Properties = Annotated[
     dict[Annotated[str, Meta(max_length=MAX_NAME_LENGTH)], Raw], Meta(max_length=MAX_PROPERTIES)
 ]
 
+ABSENT = Raw(b"")  # a Raw field that was not sent (msgspec knows no optional Raw)
+
 EVENT_TYPES = frozenset(
     {
         "app_open",
@@ -134,11 +136,11 @@ class Crash(_Strict):
     kind: CrashKind = "unknown"
     fatal: bool = True
     exception: ExceptionInfo | None = None
-    frames: Raw | None = None  # array of Frame, stored as it came
+    frames: Raw = ABSENT  # array of Frame, stored as it came
     stacktrace: str | None = None  # text, where no frames are known
-    signal: Raw | None = None
-    thread: Raw | None = None
-    causes: Raw | None = None
+    signal: Raw = ABSENT
+    thread: Raw = ABSENT
+    causes: Raw = ABSENT
     mechanism: str | None = None
     in_foreground: bool | None = None
 
@@ -177,3 +179,4 @@ class Batch(Struct, frozen=True, kw_only=True, gc=False):
     context: Context | None = None
     extras: dict[str, Raw] = {}
     write_key: str | None = None  # where the protocol carries it in the body
+    max_id_length: int = MAX_ID_LENGTH  # characters of a device id

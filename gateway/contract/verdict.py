@@ -10,8 +10,7 @@ from msgspec import Struct
 class Code(StrEnum):
     """Why one event is rejected. Final: sending it again cannot help."""
 
-    INVALID_JSON = "invalid_json"
-    INVALID_UTF8 = "invalid_utf8"
+    INVALID_JSON = "invalid_json"  # the event is no object
     MISSING_FIELD = "missing_field"
     INVALID_FIELD = "invalid_field"
     ID_TOO_LONG = "id_too_long"

@@ -1,0 +1,90 @@
+"""The port of a wire protocol: its routes, where its key lies, how to decode, how to answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from enum import StrEnum
+from typing import Protocol as Port
+
+from msgspec import Struct
+
+from gateway.contract.event import Batch
+from gateway.contract.verdict import Verdicts
+
+
+class Head(Struct, frozen=True, gc=False):
+    """A request without its body. Header names are lower case; of repeated ones the last counts."""
+
+    method: str
+    path: str  # decoded, one trailing slash stripped
+    query: bytes
+    headers: dict[bytes, bytes]
+
+    def header(self, name: bytes) -> str:
+        """A header's text, empty when absent."""
+        return self.headers.get(name, b"").decode("latin-1")
+
+
+class Answer(Struct, frozen=True, gc=False):
+    status: int
+    body: bytes
+    content_type: bytes = b"application/json"
+
+
+class Refusal(StrEnum):
+    """Why a whole POST is not taken. Every protocol maps each of these to its own status."""
+
+    UNREADABLE = "unreadable"  # the body cannot be decoded
+    TOO_LARGE = "too_large"
+    WRONG_CONTENT_TYPE = "wrong_content_type"
+    UNKNOWN_KEY = "unknown_key"  # positively unknown, revoked, or missing
+    SLOW = "slow"  # the body did not arrive in time
+    OVERLOADED = "overloaded"  # shed on purpose, or not known to be kept
+    METHOD = "method"
+
+
+class Refused(Exception):
+    """A whole POST is not taken. `code` and `text` say which rule, and name field and limit."""
+
+    def __init__(self, refusal: Refusal, code: str, text: str) -> None:
+        super().__init__(text)
+        self.refusal = refusal
+        self.code = code
+        self.text = text
+
+
+class Route(Struct, frozen=True, gc=False):
+    """A path this protocol owns. `{name}` in the pattern stands for one path segment."""
+
+    method: str
+    pattern: str
+    answer: Callable[[Head], Answer] | None = None  # a stub; None: the POST carries events
+
+
+class Protocol(Port):
+    """One wire protocol. Everything is a pure function of the request."""
+
+    @property
+    def name(self) -> str:
+        """Stored with every event, and the path prefix under which its routes are offered too."""
+
+    @property
+    def routes(self) -> Sequence[Route]: ...
+
+    def check(self, head: Head) -> None:
+        """Refuse what the head alone shows to be wrong. Raises Refused."""
+
+    def credentials(self, head: Head) -> str | None:
+        """The write key outside the body, if there is one."""
+
+    def decode(self, head: Head, body: bytes) -> list[Batch]:
+        """The POST's batches, one per key. Raises Refused when the body cannot be read."""
+
+    def is_retry(self, head: Head) -> bool:
+        """Whether the client says that it sent this before."""
+
+    def reply(self, head: Head, batches: Sequence[Batch], verdicts: Sequence[Verdicts]) -> Answer:
+        """The answer to a POST whose accepted events are kept. Same order as `batches`."""
+
+    def refuse(self, head: Head, refused: Refused) -> Answer | None:
+        """The answer to a POST that is not taken; None closes the connection without one."""

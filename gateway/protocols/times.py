@@ -1,0 +1,53 @@
+"""Device times as SDKs write them: ISO 8601 text, or numbers of seconds down to nanoseconds."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_UNITS = ((1e17, 1e-9), (1e14, 1e-6), (1e11, 1e-3))  # above this magnitude: seconds per unit
+
+
+def parse(value: object) -> datetime | None:
+    """The instant that `value` names; no zone means UTC. None when it is no time."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int | float):
+        return _from_number(float(value)) if abs(value) < 1e20 else None
+    if not isinstance(value, str) or len(value) > 64:
+        return None
+    text = value.strip()
+    try:
+        return _from_number(float(text))
+    except ValueError:
+        return _from_text(text)
+
+
+def _from_number(number: float) -> datetime | None:
+    if number != number or abs(number) >= 1e20:
+        return None
+    seconds = number
+    for magnitude, unit in _UNITS:
+        if abs(number) > magnitude:
+            seconds = number * unit
+            break
+    try:
+        return _EPOCH + timedelta(milliseconds=round(seconds * 1000))
+    except OverflowError:
+        return None
+
+
+def _from_text(text: str) -> datetime | None:
+    try:
+        instant = msgspec.convert(text, datetime)
+    except msgspec.ValidationError:
+        try:
+            instant = datetime.fromisoformat(text)
+        except ValueError:
+            return None
+    try:
+        return instant.astimezone(UTC) if instant.tzinfo else instant.replace(tzinfo=UTC)
+    except OverflowError:
+        return None
