@@ -59,6 +59,36 @@ def load_config(
         raise ConfigError(_named(str(error), origin)) from None
 
 
+class Option(msgspec.Struct, frozen=True, kw_only=True):
+    """One option as people see it."""
+
+    field: str
+    variable: str
+    default: object
+    meaning: str
+
+
+def options_of(config_type: type[msgspec.Struct], prefixes: Mapping[str, str]) -> list[Option]:
+    """Every option of `config_type`: its variable, default and meaning (Meta's description)."""
+    shared = {field: prefix for prefix, field in prefixes.items() if field}
+    described = msgspec.json.schema(config_type)["$defs"][config_type.__name__]["properties"]
+    options: list[Option] = []
+    for field in msgspec.structs.fields(config_type):
+        prefix, start = next(
+            ((prefix, start) for start, prefix in shared.items() if field.name.startswith(start)),
+            (next(iter(prefixes)), ""),
+        )
+        options.append(
+            Option(
+                field=field.name,
+                variable=prefix + field.name.removeprefix(start).upper(),
+                default=field.default,
+                meaning=described[field.name].get("description", ""),
+            )
+        )
+    return options
+
+
 def _secret(name: str, path: str) -> str:
     try:
         return Path(path).read_text(encoding="utf-8").strip()

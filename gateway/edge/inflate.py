@@ -51,7 +51,7 @@ def _gzip(body: bytes, max_bytes: int) -> bytes:
     stream = isal_zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
     try:
         plain: bytes = stream.decompress(body, max_bytes + 1)
-    except IsalError as error:
+    except IsalError as error:  # type: ignore[misc]  # typed as a value in its stub
         raise _broken(f"the gzip body is broken: {error}") from None
     if len(plain) > max_bytes:
         raise too_large(max_bytes)

@@ -1,4 +1,11 @@
 """Wire protocols: what a vendor's SDK sends, as batches of events; verdicts, as that SDK's answer.
 
-Pure. The core knows no vendor: it knows the port in `protocol`.
+Pure. The core knows no vendor: it knows the port in `protocol`, and this list.
 """
+
+from collections.abc import Sequence
+
+from gateway.protocols.native import NativeProtocol
+from gateway.protocols.protocol import Protocol
+
+PROTOCOLS: Sequence[Protocol] = (NativeProtocol(),)

@@ -86,5 +86,5 @@ class Protocol(Port):
     def reply(self, head: Head, batches: Sequence[Batch], verdicts: Sequence[Verdicts]) -> Answer:
         """The answer to a POST whose accepted events are kept. Same order as `batches`."""
 
-    def refuse(self, head: Head, refused: Refused) -> Answer | None:
-        """The answer to a POST that is not taken; None closes the connection without one."""
+    def refuse(self, head: Head, refused: Refused) -> Answer:
+        """The answer to a POST that is not taken."""

@@ -98,7 +98,7 @@ class NativeProtocol:
         )
         return Answer(200, _encode(body))
 
-    def refuse(self, head: Head, refused: Refused) -> Answer | None:
+    def refuse(self, head: Head, refused: Refused) -> Answer:
         body = NativeError(ErrorDetail(refused.code, refused.text))
         return Answer(_STATUS[refused.refusal], _encode(body))
 

@@ -1,0 +1,160 @@
+"""telemetry-gateway: serve, keys, config. Arguments, environment, signals and exit codes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import uvloop
+from rich.console import Console
+from rich.table import Column, Table
+
+from gateway.config import PREFIXES, GatewayConfig
+from gateway.edge.keys import KeyStore, KeyStoreError, new_key
+from gateway.runtime import (
+    BAD_USAGE,
+    FOUND_WRONG,
+    ConfigError,
+    load_config,
+    options_of,
+    setup_logging,
+)
+from gateway.serve import listen, serve
+
+app = typer.Typer(
+    name="telemetry-gateway",
+    help="Takes events from phones over HTTP and answers 200 once they are kept.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+keys_app = typer.Typer(
+    help="Write keys: which app a phone may write to. A change works within a second.",
+    no_args_is_help=True,
+)
+app.add_typer(keys_app, name="keys")
+
+DataOption = Annotated[
+    Path | None,
+    typer.Option("--data", help="Data folder [default: TELEMETRY_GATEWAY_DATA or ./data]"),
+]
+
+
+def _config(data: Path | None = None) -> GatewayConfig:
+    environ = dict(os.environ)
+    if data is not None:
+        environ["TELEMETRY_GATEWAY_DATA"] = str(data)
+    try:
+        return load_config(GatewayConfig, PREFIXES, environ)
+    except ConfigError as error:
+        typer.echo(f"telemetry-gateway: {error}", err=True)
+        raise typer.Exit(BAD_USAGE) from None
+
+
+@app.command("serve")
+def serve_command(data: DataOption = None) -> None:
+    """Serve until SIGTERM or Ctrl-C, then drain.
+
+    Example: TELEMETRY_KAFKA_BOOTSTRAP=kafka:9092 telemetry-gateway serve --data /var/lib/telemetry
+    """
+    config = _config(data)
+    setup_logging(config.log_level)
+    try:
+        listener = listen(config)
+    except ConfigError as error:
+        typer.echo(f"telemetry-gateway: {error}", err=True)
+        raise typer.Exit(BAD_USAGE) from None
+
+    async def main() -> None:
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+        await serve(config, listener, stop, _say_ready)
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(main())
+
+
+def _say_ready(url: str) -> None:
+    typer.echo(f"gateway ready {url}")
+
+
+@app.command("config")
+def config_command() -> None:
+    """Show every option with its value, as this environment sets it."""
+    config = _config()
+    table = Table(Column("variable", no_wrap=True), "value", "meaning")
+    for option in options_of(GatewayConfig, PREFIXES):
+        table.add_row(option.variable, str(getattr(config, option.field)), option.meaning)
+    Console().print(table)
+
+
+@keys_app.command("add")
+def keys_add(
+    app_name: Annotated[str, typer.Argument(metavar="APP", help="letters, digits, . _ -")],
+    key: Annotated[
+        str | None, typer.Option("--key", help="take over this key, as shipped in an app")
+    ] = None,
+    data: DataOption = None,
+) -> None:
+    """Make a key for APP, or take over an existing one; print it.
+
+    Example: telemetry-gateway keys add shop --key vendor-key-0123
+    """
+    value = key if key is not None else new_key()
+    with _key_errors():
+        _store(data).add(app_name, value, datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
+    typer.echo(value)
+
+
+@keys_app.command("list")
+def keys_list(data: DataOption = None) -> None:
+    """Show app, id and age of every key; never the keys, which are not stored."""
+    with _key_errors():
+        entries = _store(data).load()
+    table = Table("app", "id", "created")
+    for entry in entries:
+        table.add_row(entry.app, entry.id, entry.created_at)
+    Console().print(table)
+
+
+@keys_app.command("revoke")
+def keys_revoke(
+    key: Annotated[str, typer.Argument(metavar="KEY", help="a key, or its id from `keys list`")],
+    data: DataOption = None,
+) -> None:
+    """Take a key away: POSTs with it are answered 401 within a second."""
+    with _key_errors():
+        entry = _store(data).revoke(key)
+    typer.echo(f"revoked {entry.id} of app {entry.app}")
+
+
+def _store(data: Path | None) -> KeyStore:
+    return KeyStore(Path(_config(data).data))
+
+
+@contextmanager
+def _key_errors() -> Iterator[None]:
+    """Key errors as one line and an exit code."""
+    try:
+        yield
+    except KeyStoreError as error:
+        typer.echo(f"telemetry-gateway: {error}", err=True)
+        raise typer.Exit(FOUND_WRONG) from None
+
+
+def main() -> None:
+    """Entry point of the script."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,61 @@
+"""Every option of the gateway, read from `TELEMETRY_GATEWAY_…` and `TELEMETRY_KAFKA_…`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from gateway.contract import topics
+from gateway.contract.event import MAX_BODY_BYTES
+
+PREFIXES = {"TELEMETRY_GATEWAY_": "", "TELEMETRY_KAFKA_": "kafka_"}
+
+Seconds = Annotated[float, Meta(gt=0, le=300)]
+
+
+class GatewayConfig(Struct, frozen=True, kw_only=True):
+    """Options with their defaults. A value out of range stops the process at its start."""
+
+    host: Annotated[str, Meta(description="address to listen on")] = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65535, description="port; 0 picks a free one")] = 8080
+    data: Annotated[str, Meta(description="folder of the key file")] = "data"
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"], Meta(description="how much the log says")
+    ] = "info"
+    max_body_bytes: Annotated[
+        int,
+        Meta(ge=1024, le=64 * 1024 * 1024, description="a body, as sent and as inflated"),
+    ] = MAX_BODY_BYTES
+    body_timeout_seconds: Annotated[Seconds, Meta(description="for a body to arrive")] = 10.0
+    max_inflight_requests: Annotated[
+        int, Meta(ge=1, le=100_000, description="POSTs being worked on; beyond it 503")
+    ] = 1024
+    max_inflight_bytes: Annotated[
+        int, Meta(ge=1024 * 1024, description="bytes of records being worked on; beyond it 503")
+    ] = 256 * 1024 * 1024
+    publish_timeout_seconds: Annotated[
+        Seconds, Meta(description="for Kafka to acknowledge; beyond it 503")
+    ] = 10.0
+    drain_seconds: Annotated[
+        Seconds, Meta(description="for requests in flight to end after SIGTERM")
+    ] = 15.0
+    dead_letters_per_second: Annotated[
+        int,
+        Meta(ge=0, le=100_000, description="rejected events kept per app; beyond it counted only"),
+    ] = 100
+    country_header: Annotated[
+        str, Meta(description="header of a trusted edge that names the country; empty: none")
+    ] = ""
+    cors_origin: Annotated[
+        str, Meta(description="Access-Control-Allow-Origin for web views; empty: no CORS")
+    ] = "*"
+    kafka_bootstrap: Annotated[
+        str, Meta(min_length=1, description="host:port of brokers, comma-separated")
+    ] = "127.0.0.1:9092"
+    kafka_partitions: Annotated[
+        int, Meta(ge=1, le=10_000, description="of app-events, as provisioned")
+    ] = topics.APP_EVENTS.partitions
+    kafka_request_timeout_ms: Annotated[
+        int, Meta(ge=1000, le=120_000, description="for one request to a broker")
+    ] = 10_000

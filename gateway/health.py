@@ -1,0 +1,45 @@
+"""The paths for operators and tools: /livez, /readyz, /metrics, /openapi.json."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from gateway.edge.admission import Admission
+from gateway.metrics import Metrics
+from gateway.openapi import document
+from gateway.publish.publisher import Publisher
+
+METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+def service_routes(publisher: Publisher, metrics: Metrics, admission: Admission) -> list[Route]:
+    """Everything that is not ingest."""
+    openapi = document()
+
+    async def livez(_: Request) -> Response:
+        """The process answers. Never asks Kafka: a restart would not help it."""
+        return JSONResponse({"live": True})
+
+    async def readyz(_: Request) -> Response:
+        """200 when an event sent now can be kept, else 503 with the reason."""
+        reason = publisher.unready_reason()
+        if reason is None:
+            return JSONResponse({"ready": True})
+        return JSONResponse({"ready": False, "reasons": [reason]}, status_code=503)
+
+    async def show_metrics(_: Request) -> Response:
+        metrics.inflight_requests.set(admission.requests)
+        metrics.inflight_bytes.set(admission.bytes)
+        return Response(metrics.render(), media_type=METRICS_TYPE)
+
+    async def show_openapi(_: Request) -> Response:
+        return JSONResponse(openapi)
+
+    return [
+        Route("/livez", livez),
+        Route("/readyz", readyz),
+        Route("/metrics", show_metrics),
+        Route("/openapi.json", show_openapi),
+    ]

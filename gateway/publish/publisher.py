@@ -1,0 +1,37 @@
+"""The port through which a POST's records are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from msgspec import Struct
+
+from gateway.contract.record import Record
+from gateway.contract.verdict import Kept
+
+
+class Outcome(Struct, frozen=True, gc=False):
+    """How keeping one POST's records ended, for all of them at once.
+
+    `kept` is None when not every record is known to be kept: the phone must send the POST again.
+    """
+
+    kept: Kept | None
+    reason: str = ""
+
+
+Settle = Callable[[Outcome], None]
+
+
+class Publisher(Protocol):
+    """Keeps records. Called from the event loop's thread; never blocks."""
+
+    def submit(self, records: Sequence[Record], settle: Settle) -> None:
+        """Keep `records`; within the publisher's deadline `settle` is called exactly once.
+
+        Records of one key keep their order, within one call and from call to call.
+        """
+
+    def unready_reason(self) -> str | None:
+        """Why events cannot be kept right now; None when they can."""

@@ -1,0 +1,131 @@
+"""One gateway process: options in, a listening server out, drained when it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import logging
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import uvicorn
+
+from gateway.app import create_app
+from gateway.config import GatewayConfig
+from gateway.edge.keys import KeyRing, KeyStore, KeyStoreError
+from gateway.metrics import Metrics
+from gateway.protocols import PROTOCOLS
+from gateway.publish.kafka import KafkaOptions, KafkaPublisher
+from gateway.runtime import ConfigError, now_ms
+
+log = logging.getLogger(__name__)
+
+KEY_REFRESH_SECONDS = 0.5
+KEEP_ALIVE_SECONDS = 75
+BACKLOG = 2048
+GC_THRESHOLD = 20_000
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server, told to stop by us: its own signal handling would end with the signal."""
+
+    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_ready = on_ready
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._on_ready()
+
+
+def listen(config: GatewayConfig) -> socket.socket:
+    """Bind the address. Raises ConfigError naming the option when it is taken."""
+    try:
+        return socket.create_server((config.host, config.port), backlog=BACKLOG, reuse_port=False)
+    except OSError as error:
+        raise ConfigError(
+            f"TELEMETRY_GATEWAY_PORT: cannot listen on {config.host}:{config.port}: "
+            f"{error.strerror or error}"
+        ) from None
+
+
+async def serve(
+    config: GatewayConfig,
+    listener: socket.socket,
+    stop: asyncio.Event,
+    ready: Callable[[str], None],
+) -> None:
+    """Serve until `stop` is set, then drain: refuse new connections, end what is in flight,
+    close the producer. Each step has its own time."""
+    metrics = Metrics()
+    keys = KeyRing(KeyStore(Path(config.data)))
+    options = KafkaOptions(
+        bootstrap=config.kafka_bootstrap,
+        partitions=config.kafka_partitions,
+        deadline_seconds=config.publish_timeout_seconds,
+        request_timeout_ms=config.kafka_request_timeout_ms,
+    )
+    publisher = KafkaPublisher(options, now_ms)
+    app = create_app(config, publisher, keys, metrics, PROTOCOLS, now_ms)
+    host, port = listener.getsockname()[:2]
+    server = _Server(_uvicorn_config(app, config), lambda: ready(f"http://{host}:{port}"))
+    _refresh(keys, metrics)
+    gc.freeze()
+    gc.set_threshold(GC_THRESHOLD)
+    async with asyncio.TaskGroup() as tasks:
+        background = [
+            tasks.create_task(publisher.run()),
+            tasks.create_task(_watch(keys, metrics, publisher)),
+            tasks.create_task(_stop_when(stop, server)),
+        ]
+        await server.serve(sockets=[listener])
+        log.info("drained")
+        for task in background:
+            task.cancel()
+
+
+def _uvicorn_config(app: object, config: GatewayConfig) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,  # type: ignore[arg-type]  # an ASGI callable; uvicorn's alias is narrower
+        loop="none",
+        http="httptools",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        date_header=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=int(config.drain_seconds),
+        backlog=BACKLOG,
+    )
+
+
+async def _stop_when(stop: asyncio.Event, server: _Server) -> None:
+    await stop.wait()
+    log.info("stopping: no new connections, ending what is in flight")
+    server.should_exit = True
+
+
+async def _watch(keys: KeyRing, metrics: Metrics, publisher: KafkaPublisher) -> None:
+    while True:
+        await asyncio.sleep(KEY_REFRESH_SECONDS)
+        _refresh(keys, metrics)
+        metrics.generations.set(publisher.generations)
+
+
+def _refresh(keys: KeyRing, metrics: Metrics) -> None:
+    """A key file that cannot be read changes nothing: the known keys stay."""
+    try:
+        if keys.refresh():
+            log.info("write keys loaded: %d", len(keys))
+            metrics.write_keys.set(len(keys))
+    except KeyStoreError as error:
+        log.warning("write keys unchanged: %s", error)
