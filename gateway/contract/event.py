@@ -11,7 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from msgspec import Meta, Raw, Struct
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from gateway.contract.verdict import Rejection
 
@@ -32,8 +32,6 @@ Instant = Annotated[datetime, Meta(tz=True)]
 Properties = Annotated[
     dict[Annotated[str, Meta(max_length=MAX_NAME_LENGTH)], Raw], Meta(max_length=MAX_PROPERTIES)
 ]
-
-ABSENT = Raw(b"")  # a Raw field that was not sent (msgspec knows no optional Raw)
 
 EVENT_TYPES = frozenset(
     {
@@ -136,11 +134,11 @@ class Crash(_Strict):
     kind: CrashKind = "unknown"
     fatal: bool = True
     exception: ExceptionInfo | None = None
-    frames: Raw = ABSENT  # array of Frame, stored as it came
+    frames: Raw | UnsetType = UNSET  # array of Frame, stored as it came
     stacktrace: str | None = None  # text, where no frames are known
-    signal: Raw = ABSENT
-    thread: Raw = ABSENT
-    causes: Raw = ABSENT
+    signal: Raw | UnsetType = UNSET
+    thread: Raw | UnsetType = UNSET
+    causes: Raw | UnsetType = UNSET
     mechanism: str | None = None
     in_foreground: bool | None = None
 

@@ -10,7 +10,7 @@ import re
 from hashlib import sha256
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Raw, Struct, UnsetType
 
 from gateway.contract.event import Crash, Frame
 
@@ -18,7 +18,6 @@ GROUP_VERSION = 1  # counts up whenever the rule below changes
 GROUP_FRAMES = 5
 MAX_STACK_BYTES = 384 * 1024  # of crash_stack; escaped it may double, and must stay below a record
 
-_ABSENT = (b"", b"null", b"[]")
 _frames = msgspec.json.Decoder(list[Frame], strict=False)
 _address = re.compile(r"0x[0-9a-fA-F]+")
 _generated = re.compile(r"\$\$?[Ll]ambda.*|\$[0-9]+|[0-9a-f]{8,}|\.cold$|\.llvm\.[0-9]+")
@@ -45,7 +44,7 @@ def fields_of(crash: Crash) -> CrashFields:
     extras: dict[str, Raw] = {}
     for name in ("signal", "thread", "causes"):
         value = getattr(crash, name)
-        if bytes(value) not in _ABSENT:
+        if _is_given(value):
             extras[f"$crash.{name}"] = value
     if crash.mechanism is not None:
         extras["$crash.mechanism"] = Raw(msgspec.json.encode(crash.mechanism))
@@ -63,10 +62,14 @@ def fields_of(crash: Crash) -> CrashFields:
     )
 
 
+def _is_given(value: Raw | UnsetType) -> bool:
+    return isinstance(value, Raw) and bytes(value) not in (b"null", b"[]")
+
+
 def _stack(crash: Crash, extras: dict[str, Raw]) -> tuple[list[str], str]:
     """What identifies each frame, and the stack as it is stored."""
-    raw = bytes(crash.frames)
-    if raw not in _ABSENT:
+    if isinstance(crash.frames, Raw) and _is_given(crash.frames):
+        raw = bytes(crash.frames)
         if crash.stacktrace:
             extras["$crash.stacktrace"] = Raw(msgspec.json.encode(crash.stacktrace))
         try:
