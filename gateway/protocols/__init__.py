@@ -7,5 +7,6 @@ from collections.abc import Sequence
 
 from gateway.protocols.native import NativeProtocol
 from gateway.protocols.protocol import Protocol
+from gateway.protocols.segment import SegmentProtocol
 
-PROTOCOLS: Sequence[Protocol] = (NativeProtocol(),)
+PROTOCOLS: Sequence[Protocol] = (NativeProtocol(), SegmentProtocol())

@@ -17,6 +17,7 @@ from gateway.protocols.native.wire import (
     RejectedEvent,
 )
 from gateway.protocols.protocol import Answer, Head, Refusal, Refused, Route
+from gateway.protocols.reading import is_utf8
 from gateway.protocols.salvage import salvage
 
 _STATUS = {
@@ -56,7 +57,7 @@ class NativeProtocol:
     def decode(self, head: Head, body: bytes) -> list[Batch]:
         if not body:
             raise Refused(Refusal.UNREADABLE, "empty_body", "the body is empty")
-        if not _is_utf8(body):
+        if not is_utf8(body):
             return [_lenient(salvage(body))]
         try:
             batch = _strict.decode(body)
@@ -101,17 +102,6 @@ class NativeProtocol:
     def refuse(self, head: Head, refused: Refused) -> Answer:
         body = NativeError(ErrorDetail(refused.code, refused.text))
         return Answer(_STATUS[refused.refusal], _encode(body))
-
-
-def _is_utf8(body: bytes) -> bool:
-    """msgspec passes bad UTF-8 in values it does not look into; ClickHouse would not."""
-    if body.isascii():
-        return True
-    try:
-        body.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 def _lenient(body: bytes | None, error: str = "it is not UTF-8") -> Batch:

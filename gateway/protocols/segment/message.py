@@ -1,0 +1,178 @@
+"""One Segment call (track, screen, identify …) as a native event."""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec import Raw, Struct
+
+from gateway.contract.event import (
+    MAX_FOREIGN_ID_LENGTH,
+    MAX_NAME_LENGTH,
+    MAX_PROPERTIES,
+    Context,
+    Crash,
+    Device,
+    Event,
+    ExceptionInfo,
+    Network,
+)
+from gateway.contract.verdict import Code, Rejection
+from gateway.protocols import reading, times
+from gateway.protocols.loose import Loose, context_of
+from gateway.protocols.segment.names import CALLS, LIFECYCLE
+
+# Keys with a place of their own, and keys that only steer the vendor's machinery.
+_PLACED = {
+    "type", "event", "name", "messageId", "anonymousId", "userId", "timestamp", "originalTimestamp",
+    "sentAt", "context", "properties", "traits", "category",
+}  # fmt: skip
+_PLUMBING = {"integrations", "_metadata", "writeKey", "channel", "receivedAt"}
+_encode = msgspec.json.Encoder().encode
+
+
+class _Bad(Exception):
+    def __init__(self, code: Code, text: str) -> None:
+        super().__init__(text)
+        self.code = code
+
+
+class Name(Struct, frozen=True, gc=False):
+    type: str
+    name: str
+    extras: dict[str, Raw]
+
+
+def event_of(index: int, raw: Raw, call: str, sent_at: Raw | None) -> Event | Rejection:
+    """The event of one call. `call` is what the path says where the call itself says no type."""
+    keys = reading.as_object(raw)
+    message_id = reading.as_text(keys.get("messageId"))
+    try:
+        return _event(keys, message_id or reading.content_id(bytes(raw)), call, sent_at)
+    except _Bad as reason:
+        text = f"{reason} - at `$.batch[{index}]`"
+        return Rejection(index, reason.code, text, message_id[:64], bytes(raw))
+
+
+def _event(keys: dict[str, Raw], event_id: str, call: str, sent_at: Raw | None) -> Event:
+    if not keys:
+        raise _Bad(Code.INVALID_JSON, "Expected `object`")
+    if len(event_id) > MAX_FOREIGN_ID_LENGTH:
+        raise _Bad(Code.ID_TOO_LONG, f"`messageId` is longer than {MAX_FOREIGN_ID_LENGTH}")
+    user_id = reading.as_text(keys.get("userId"))
+    if len(user_id) > MAX_FOREIGN_ID_LENGTH:
+        raise _Bad(Code.ID_TOO_LONG, f"`userId` is longer than {MAX_FOREIGN_ID_LENGTH}")
+    named = _name(keys, call)
+    loose = _context(keys, user_id)
+    properties = {**_properties(keys, named.type), **named.extras, **loose.extras}
+    sent = keys.get("originalTimestamp") or keys.get("timestamp") or keys.get("sentAt") or sent_at
+    if sent is None:
+        raise _Bad(Code.MISSING_FIELD, "`timestamp` is missing")
+    timestamp = times.parse(reading.as_value(sent))
+    if timestamp is None:
+        properties["$timestamp"] = sent
+    session = as_session(keys)
+    return Event(
+        event_id=event_id,
+        type=named.type,
+        timestamp=timestamp,
+        name=named.name or None,
+        session_id=session or None,
+        user_id=user_id or None,
+        properties=properties,
+        crash=_crash(properties) if named.type == "app_crash" else None,
+        context=loose.context,
+    )
+
+
+def as_session(keys: dict[str, Raw]) -> str:
+    """RudderStack's session id; Segment has none."""
+    session = reading.as_text(reading.as_object(keys.get("context")).get("sessionId"))
+    return session[:MAX_FOREIGN_ID_LENGTH]
+
+
+def _name(keys: dict[str, Raw], call: str) -> Name:
+    """Native type and name of a call; a name beyond the limit is cut, its whole kept beside."""
+    kind = reading.as_text(keys.get("type")) or call or "track"
+    if kind == "track":
+        name = reading.as_text(keys.get("event"))
+        if not name:
+            raise _Bad(Code.MISSING_FIELD, "`event` is missing")
+        lifecycle = LIFECYCLE.get(name.lower())
+        if lifecycle:
+            return Name(lifecycle, "", {})
+        event_type = "track"
+    else:
+        event_type = CALLS.get(kind, "track")
+        name = reading.as_text(keys.get("name")) or (kind if event_type != "identify" else "")
+        if event_type == "track":
+            name = kind
+    if len(name) <= MAX_NAME_LENGTH:
+        return Name(event_type, name, {})
+    return Name(event_type, name[:MAX_NAME_LENGTH], {"$event.name": Raw(_encode(name))})
+
+
+def _properties(keys: dict[str, Raw], event_type: str) -> dict[str, Raw]:
+    properties = reading.as_object(keys.get("properties"))
+    if event_type == "identify" or "properties" not in keys:
+        properties = {**reading.as_object(keys.get("traits")), **properties}
+    elif "traits" in keys:
+        properties["$event.traits"] = keys["traits"]
+    if "category" in keys:
+        properties.setdefault("category", keys["category"])
+    if len(properties) > MAX_PROPERTIES:
+        raise _Bad(
+            Code.TOO_MANY_PROPERTIES,
+            f"`properties` has {len(properties)} entries, the limit is {MAX_PROPERTIES}",
+        )
+    others = keys.keys() - _PLACED - _PLUMBING
+    return {**properties, **{f"$event.{name}": keys[name] for name in sorted(others)}}
+
+
+def _context(keys: dict[str, Raw], user_id: str) -> Loose:
+    """The call's own context, in our fields; the device is the install, else the user."""
+    value = reading.as_value(keys.get("context"))
+    parts = dict(value) if isinstance(value, dict) else {}
+    app = parts.get("app")
+    if isinstance(app, dict) and "namespace" in app:
+        parts["app"] = {
+            **{k: v for k, v in app.items() if k != "namespace"},
+            "id": app["namespace"],
+        }
+    network = parts.pop("network", None)
+    parts.pop("sessionId", None)
+    loose = context_of(parts)
+    context = loose.context or Context()
+    extras = dict(loose.extras)
+    if isinstance(network, dict):
+        context.network = _network(network, extras)
+    device = context.device or Device()
+    install = reading.as_text(keys.get("anonymousId"))
+    if install and device.id and device.id != install:
+        extras["$context.device.id"] = Raw(_encode(device.id))
+    device.id = install or device.id or user_id or None
+    context.device = device
+    return Loose(context, extras)
+
+
+def _network(value: dict[str, object], extras: dict[str, Raw]) -> Network:
+    """Segment says which links are up; wifi wins, as on the phone."""
+    kind = (
+        "wifi" if value.get("wifi") is True else "cellular" if value.get("cellular") is True else ""
+    )
+    carrier = value.get("carrier")
+    for name, part in value.items():
+        if name not in ("wifi", "cellular", "carrier") and part is not None:
+            extras[f"$context.network.{name}"] = Raw(_encode(part))
+    return Network(type=kind, carrier=carrier if isinstance(carrier, str) else None)
+
+
+def _crash(properties: dict[str, Raw]) -> Crash:
+    """`Application Crashed` has no fixed shape; these are the keys people use."""
+    kind = reading.as_text(properties.get("type") or properties.get("name"))
+    text = reading.as_text(properties.get("message") or properties.get("reason"))
+    stack = reading.as_text(properties.get("stacktrace") or properties.get("stack_trace"))
+    return Crash(
+        kind="exception",
+        exception=ExceptionInfo(type=kind or None, message=text or None),
+        stacktrace=stack or None,
+    )

@@ -1,0 +1,162 @@
+"""Segment's routes, keys and answers. Its SDKs drop on most 4xx, so those are given sparingly."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Sequence
+
+import msgspec
+from msgspec import Raw
+
+from gateway.contract.event import MAX_FOREIGN_ID_LENGTH, Batch, Event, Stamp
+from gateway.contract.verdict import Code, Rejection, Verdicts
+from gateway.protocols import reading, times
+from gateway.protocols.protocol import Answer, Head, Refusal, Refused, Route
+from gateway.protocols.segment.message import event_of
+from gateway.protocols.segment.names import LATE_STAMP_LIBRARIES
+
+MAX_CALLS = 2_500  # per batch, as Segment's own API takes
+CALL_PATHS = ("track", "identify", "screen", "page", "group", "alias")
+
+_encode = msgspec.json.Encoder().encode
+_SUCCESS = Answer(200, b'{"success":true}')
+_STATUS = {
+    Refusal.UNREADABLE: 400,
+    Refusal.TOO_LARGE: 400,  # analytics-swift repeats a 413 for ever
+    Refusal.UNKNOWN_KEY: 400,
+    Refusal.METHOD: 405,
+    Refusal.SLOW: 408,
+    Refusal.WRONG_CONTENT_TYPE: 400,
+    Refusal.OVERLOADED: 503,
+}
+# `/v1/batch` is also where RudderStack's mobile SDKs post: these two statuses are right for both.
+_SHARED_STATUS = {Refusal.TOO_LARGE: 413, Refusal.UNKNOWN_KEY: 401}
+
+
+class SegmentProtocol:
+    """Segment: `/v1/batch`, `/v1/b`, `/v1/import` and one path per call."""
+
+    name = "segment"
+
+    def __init__(self) -> None:
+        batches = [Route("POST", path) for path in ("/v1/batch", "/v1/b", "/v1/import")]
+        calls = [Route("POST", f"/v1/{call}") for call in CALL_PATHS]
+        settings = Route("GET", "/v1/projects/{key}/settings", answer=_settings)
+        self.routes: Sequence[Route] = (*batches, *calls, settings)
+
+    def check(self, head: Head) -> None:
+        """Their Content-Type lies: nothing to check."""
+
+    def credentials(self, head: Head) -> str | None:
+        scheme, _, token = head.header(b"authorization").partition(" ")
+        if scheme.lower() != "basic":
+            return None
+        try:
+            pair = base64.b64decode(token.strip(), validate=True).decode("utf-8", "replace")
+        except (binascii.Error, ValueError):
+            return None
+        return pair.partition(":")[0] or None
+
+    def decode(self, head: Head, body: bytes) -> list[Batch]:
+        try:
+            keys = reading.json_object(body)
+        except Refused as refused:
+            if not _is_shared(head) or self.credentials(head) is None:
+                raise
+            return [_unreadable(refused, body)]
+        calls, name = _calls(head, keys, body)
+        if len(calls) > MAX_CALLS:
+            text = f"`batch` has {len(calls)} entries, the limit is {MAX_CALLS} - at `$.batch`"
+            raise Refused(Refusal.TOO_LARGE, "too_many_events", text)
+        sent_at = keys.get("sentAt") or (
+            reading.as_object(calls[0]).get("sentAt") if calls else None
+        )
+        events = [event_of(index, raw, name, sent_at) for index, raw in enumerate(calls)]
+        return [
+            Batch(
+                events=events,
+                sent_at=times.parse(reading.as_value(sent_at)),
+                stamp=_stamp(events),
+                write_key=reading.as_text(keys.get("writeKey")) or None,
+                max_id_length=MAX_FOREIGN_ID_LENGTH,
+            )
+        ]
+
+    def is_retry(self, head: Head) -> bool:
+        return head.header(b"x-retry-count") not in ("", "0")
+
+    def reply(self, head: Head, batches: Sequence[Batch], verdicts: Sequence[Verdicts]) -> Answer:
+        return _SUCCESS
+
+    def refuse(self, head: Head, refused: Refused) -> Answer:
+        status = _STATUS[refused.refusal]
+        if _is_shared(head):
+            status = _SHARED_STATUS.get(refused.refusal, status)
+        text = "Invalid write key" if status == 401 else refused.text
+        body = {"success": False, "error": {"code": refused.code, "message": text}}
+        return Answer(status, _encode(body))
+
+
+def _is_shared(head: Head) -> bool:
+    return head.path == "/v1/batch"
+
+
+def _unreadable(refused: Refused, body: bytes) -> Batch:
+    """One rejection for the whole body: RudderStack's SDKs repeat a 400 for ever."""
+    rejection = Rejection(0, Code.INVALID_JSON, refused.text, "", body)
+    return Batch(events=[rejection], sent_at=None, stamp=Stamp.NONE)
+
+
+def _calls(head: Head, keys: dict[str, Raw], body: bytes) -> tuple[list[Raw], str]:
+    """The calls of a POST, and the type its path gives them."""
+    name = head.path.rpartition("/")[2]
+    if name in CALL_PATHS:
+        return [Raw(_encode(keys))], name
+    calls = reading.as_list(keys.get("batch"))
+    if calls is None:
+        text = "Expected `array` - at `$.batch`"
+        raise Refused(Refusal.UNREADABLE, "missing_field", text)
+    return calls, ""
+
+
+def _stamp(events: Sequence[Event | Rejection]) -> Stamp:
+    for event in events:
+        if isinstance(event, Event) and event.context and event.context.library:
+            name = (event.context.library.name or "").lower()
+            if name.startswith(LATE_STAMP_LIBRARIES):
+                return Stamp.BATCH_CLOSED
+            break
+    return Stamp.EACH_ATTEMPT
+
+
+def _settings(head: Head) -> Answer:
+    """What Segment's mobile SDKs ask at their start: where to send, and to honour Retry-After.
+
+    It must name this host: those SDKs let this answer override their configured one.
+    """
+    key = head.path.split("/")[-2]
+    path = head.path.removesuffix(f"/projects/{key}/settings")
+    segment = {
+        "apiKey": key,
+        "apiHost": head.header(b"host") + path,
+        "httpConfig": {
+            "rateLimitConfig": {"enabled": True, "maxRetryCount": 100, "maxRetryInterval": 300},
+            "backoffConfig": {
+                "enabled": True,
+                "maxRetryCount": 100,
+                "baseBackoffInterval": 0.5,
+                "maxBackoffInterval": 300,
+                "maxTotalBackoffDuration": 43200,
+                "jitterPercent": 10,
+            },
+        },
+    }
+    body = {
+        "integrations": {"Segment.io": segment},
+        "plan": {},
+        "edgeFunction": {},
+        "middlewareSettings": {},
+        "metrics": {"sampleRate": 0},
+    }
+    return Answer(200, _encode(body))
