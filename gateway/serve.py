@@ -47,7 +47,12 @@ class _Server(uvicorn.Server):
 def listen(config: GatewayConfig) -> socket.socket:
     """Bind the address. Raises ConfigError naming the option when it is taken."""
     try:
-        return socket.create_server((config.host, config.port), backlog=BACKLOG, reuse_port=False)
+        family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
+        listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((config.host, config.port))
+        listener.listen(BACKLOG)
+        return listener
     except OSError as error:
         raise ConfigError(
             f"TELEMETRY_GATEWAY_PORT: cannot listen on {config.host}:{config.port}: "
