@@ -1,0 +1,183 @@
+"""telemetry-sink: run, migrate, query. Arguments, environment, signals and exit codes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Coroutine
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal, TypeVar
+
+import typer
+from rich.console import Console
+from rich.table import Column, Table
+
+from gateway.runtime import (
+    BAD_USAGE,
+    FOUND_WRONG,
+    ConfigError,
+    load_config,
+    options_of,
+    setup_logging,
+)
+from sinks.clickhouse import present, sql
+from sinks.config import PREFIXES, SinkConfig
+from sinks.run import Stopped, run_clickhouse
+
+app = typer.Typer(
+    name="telemetry-sink",
+    help="Stores events from Kafka in ClickHouse, each once, and answers questions about them.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+T = TypeVar("T")
+
+
+def _config() -> SinkConfig:
+    try:
+        return load_config(SinkConfig, PREFIXES, os.environ)
+    except ConfigError as error:
+        raise _fail(str(error), BAD_USAGE) from None
+
+
+def _fail(text: str, code: int) -> typer.Exit:
+    typer.echo(f"telemetry-sink: {text}", err=True)
+    return typer.Exit(code)
+
+
+def _server(config: SinkConfig) -> sql.Server:
+    return sql.Server(
+        url=config.clickhouse_url,
+        user=config.clickhouse_user,
+        password=config.clickhouse_password,
+    )
+
+
+def _ask(work: Coroutine[Any, Any, T]) -> T:
+    """Run `work`; what the user did wrong or the server refused becomes a line and a code."""
+    try:
+        return asyncio.run(work)
+    except sql.QueryError as error:
+        raise _fail(str(error), BAD_USAGE) from None
+    except (sql.Unreachable, sql.SchemaError, sql.ClickHouseError) as error:
+        raise _fail(str(error), FOUND_WRONG) from None
+
+
+@app.command("run")
+def run_command(
+    sink: Annotated[Literal["clickhouse"], typer.Argument(help="which sink")] = "clickhouse",
+    instance: Annotated[
+        str | None,
+        typer.Option(help="a name of this process alone: keeps its partitions over a restart"),
+    ] = None,
+) -> None:
+    """Store events until SIGTERM or Ctrl-C, then drain.
+
+    Example: telemetry-sink run --instance sink-0
+    """
+    config = _config()
+    setup_logging(config.log_level)
+
+    async def main() -> None:
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+        await run_clickhouse(config, instance, stop, lambda: typer.echo("sink ready"))
+
+    try:
+        asyncio.run(main())
+    except Stopped as reason:
+        raise _fail(str(reason), FOUND_WRONG) from None
+
+
+@app.command("migrate")
+def migrate_command() -> None:
+    """Apply the numbered schema files once each, in order.
+
+    Example: TELEMETRY_CLICKHOUSE_URL=http://clickhouse:8123 telemetry-sink migrate
+    """
+    config = _config()
+
+    async def main() -> list[str]:
+        client = await sql.connect(_server(config))
+        try:
+            return await sql.apply_schema(client)
+        finally:
+            await client.close()
+
+    done = _ask(main())
+    typer.echo("\n".join(f"applied {name}" for name in done) or "nothing to apply")
+
+
+@app.command("query")
+def query_command(
+    name: Annotated[str, typer.Argument(help="see `telemetry-sink queries`")],
+    param: Annotated[list[str] | None, typer.Option(help="name=value, repeatable")] = None,
+    format_: Annotated[
+        Literal["table", "json", "csv"], typer.Option("--format", help="how to print it")
+    ] = "table",
+) -> None:
+    """Ask one of the named queries.
+
+    Example: telemetry-sink query daily_active_devices --param app=shop --param from=2026-11-01
+    """
+    config = _config()
+    params: dict[str, str] = {}
+    for one in param or []:
+        key, separator, value = one.partition("=")
+        if not separator:
+            raise _fail(f"--param {one!r} must be name=value", BAD_USAGE)
+        params[key] = value
+
+    async def main() -> sql.Answer:
+        sql.load(name)  # a wrong name is told without asking the server
+        client = await sql.connect(_server(config))
+        try:
+            return await sql.run_query(client, name, params, datetime.now(UTC).date())
+        finally:
+            await client.close()
+
+    answer = _ask(main())
+    if format_ == "json":
+        typer.echo(present.as_json(answer))
+    elif format_ == "csv":
+        typer.echo(present.as_csv(answer))
+    else:
+        console = Console(width=None if sys.stdout.isatty() else 160)
+        present.print_table(answer, sql.load(name).title, console)
+
+
+@app.command("queries")
+def queries_command() -> None:
+    """List the named queries with their parameters and what they mean."""
+    table = Table(Column("query", no_wrap=True), "parameters", "meaning", show_lines=True)
+    for name in sql.names():
+        query = sql.load(name)
+        table.add_row(name, ", ".join(one.name for one in query.params), query.meaning)
+    Console().print(table)
+
+
+@app.command("config")
+def config_command() -> None:
+    """Show every option with its value, as this environment sets it."""
+    config = _config()
+    table = Table(Column("variable", no_wrap=True), "value", "meaning")
+    for option in options_of(SinkConfig, PREFIXES):
+        value = str(getattr(config, option.field))
+        if option.field.endswith("password") and value:
+            value = "***"
+        table.add_row(option.variable, value, option.meaning)
+    Console().print(table)
+
+
+def main() -> None:
+    """Entry point of the script."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""ClickHouse: its tables, its named queries, and the sink that fills it."""

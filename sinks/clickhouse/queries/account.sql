@@ -1,0 +1,74 @@
+-- title: Where every event ended, per hour of arrival
+-- param: app String = '' the app to ask about; empty: all apps
+-- param: from Date first day, UTC, by arrival
+-- param: to Date last day, UTC, inclusive
+-- meaning: in_kafka is what the sink read from Kafka; every one of these was stored, dropped as a
+-- meaning: copy of an event already stored, or dead-lettered: the difference must be zero. `stored`
+-- meaning: is counted from the rows, the others from the ledger of chunks. Events rejected at the
+-- meaning: door never were in that topic; they are counted from the dead letters, by reason.
+SELECT
+    hour,
+    sum(part_in_kafka) AS in_kafka,
+    sum(part_stored) AS stored,
+    sum(part_duplicates) AS duplicates_dropped,
+    sum(part_dead) AS dead_lettered,
+    sum(part_rejected) AS rejected_at_the_door,
+    sumMap(part_reasons) AS rejected_by_reason,
+    toInt64(in_kafka) - toInt64(stored) - toInt64(duplicates_dropped) - toInt64(dead_lettered)
+        AS difference
+FROM
+(
+    SELECT
+        hour,
+        sum(inserted + duplicates + dead) AS part_in_kafka,
+        0 AS part_stored,
+        sum(duplicates) AS part_duplicates,
+        sum(dead) AS part_dead,
+        0 AS part_rejected,
+        CAST(map(), 'Map(String, UInt64)') AS part_reasons
+    FROM telemetry.chunks FINAL
+    WHERE ({app:String} = '' OR app_id = {app:String})
+      AND toDate(hour) BETWEEN {from:Date} AND {to:Date}
+    GROUP BY hour
+
+    UNION ALL
+
+    SELECT
+        toStartOfHour(received_at) AS hour,
+        0,
+        uniqExact(kafka_cluster, kafka_topic, kafka_partition, kafka_offset),
+        0,
+        0,
+        0,
+        CAST(map(), 'Map(String, UInt64)')
+    FROM telemetry.events
+    WHERE ({app:String} = '' OR app_id = {app:String})
+      AND toDate(received_at) BETWEEN {from:Date} AND {to:Date}
+    GROUP BY hour
+
+    UNION ALL
+
+    SELECT
+        hour,
+        0,
+        0,
+        0,
+        0,
+        sum(letters),
+        sumMap(map(toString(code), letters))
+    FROM
+    (
+        SELECT
+            toStartOfHour(received_at) AS hour,
+            code,
+            uniqExact(kafka_cluster, kafka_topic, kafka_partition, kafka_offset) AS letters
+        FROM telemetry.dead_letters
+        WHERE source = 'gateway'
+          AND ({app:String} = '' OR app_id = {app:String})
+          AND toDate(received_at) BETWEEN {from:Date} AND {to:Date}
+        GROUP BY hour, code
+    )
+    GROUP BY hour
+)
+GROUP BY hour
+ORDER BY hour;

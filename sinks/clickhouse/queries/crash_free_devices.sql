@@ -1,0 +1,15 @@
+-- title: Crash-free devices per release
+-- param: app String the app to ask about
+-- param: from Date first day, UTC
+-- param: to Date last day, UTC, inclusive
+-- meaning: Devices active with a release in the period, and the share of them without an app_crash
+-- meaning: of that release in it. A crash counts for the release that crashed, whenever it was sent.
+SELECT
+    app_version,
+    uniqExact(device_id) AS devices,
+    round(100 * (1 - uniqExactIf(device_id, crashed = 1) / devices), 3) AS crash_free_percent
+FROM telemetry.device_days
+WHERE app_id = {app:String}
+  AND day BETWEEN {from:Date} AND {to:Date}
+GROUP BY app_version
+ORDER BY app_version;

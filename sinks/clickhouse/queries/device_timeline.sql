@@ -1,0 +1,33 @@
+-- title: What one device did, in its order
+-- param: app String the app to ask about
+-- param: device String the device's id
+-- param: from Date first day, UTC, by ts
+-- param: to Date last day, UTC, inclusive
+-- meaning: One row per event, in the device's own order: by sequence where the SDK sends it, which
+-- meaning: no clock can disturb. An event without one stands where its time (ts) puts it.
+SELECT
+    ts,
+    event_type,
+    sequence,
+    session_id,
+    app_version,
+    event_name,
+    event_id,
+    occurred_at,
+    received_at,
+    time_quality,
+    user_id,
+    if(crash_group = 0, '', lower(leftPad(hex(crash_group), 16, '0'))) AS crash_group,
+    properties
+FROM
+(
+    SELECT
+        *,
+        max(sequence) OVER (ORDER BY ts, sequence, event_id) AS reached
+    FROM telemetry.events FINAL
+    WHERE app_id = {app:String}
+      AND device_id = {device:String}
+      AND toDate(ts) BETWEEN {from:Date} AND {to:Date}
+)
+ORDER BY if(sequence = 0, reached, sequence), sequence = 0, ts, event_id
+LIMIT 1 BY event_id;
