@@ -37,9 +37,7 @@ def plain(value: object) -> object:
 
 def as_json(answer: Answer) -> str:
     """A list of objects, one per row."""
-    objects = [
-        {name: plain(value) for name, value in row.items()} for row in answer.as_objects()
-    ]
+    objects = [{name: plain(value) for name, value in row.items()} for row in answer.as_objects()]
     return json.dumps(objects, indent=2, ensure_ascii=False)
 
 

@@ -1,0 +1,73 @@
+"""Records of one partition on their way into a chunk. Pure: time is an argument."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+
+from msgspec import Struct
+
+from sinks.sink import Polled
+
+
+class CutRule(Struct, frozen=True, gc=False):
+    """A chunk is cut when it has so many rows or bytes, or its first record is so old."""
+
+    rows: int
+    bytes: int
+    age_seconds: float
+
+
+class Buffer:
+    """In order; what is cut leaves at once, what is not cut stays."""
+
+    def __init__(self, rule: CutRule) -> None:
+        self._rule = rule
+        self._records: deque[Polled] = deque()
+        self._since: float | None = None  # when the oldest record came
+        self.bytes = 0
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def add(self, records: Iterable[Polled], now: float) -> None:
+        for record in records:
+            self._records.append(record)
+            self.bytes += record.size
+        if self._since is None and self._records:
+            self._since = now
+
+    def seconds_until_ready(self, now: float) -> float | None:
+        """0 when a chunk can be cut; None while there is nothing to wait for."""
+        if self._since is None:
+            return None
+        if len(self._records) >= self._rule.rows or self.bytes >= self._rule.bytes:
+            return 0.0
+        return max(0.0, self._since + self._rule.age_seconds - now)
+
+    def cut(self, now: float) -> list[Polled]:
+        """The next chunk's records, within its limits; at least one."""
+        taken: list[Polled] = []
+        size = 0
+        while self._records and len(taken) < self._rule.rows:
+            if taken and size + self._records[0].size > self._rule.bytes:
+                break
+            record = self._records.popleft()
+            size += record.size
+            taken.append(record)
+        self.bytes -= size
+        self._since = now if self._records else None
+        return taken
+
+    def cut_before(self, end: int, now: float) -> list[Polled]:
+        """All records below offset `end`, whatever their number: a chunk whose bounds are set."""
+        taken: list[Polled] = []
+        while self._records and self._records[0].offset < end:
+            taken.append(self._records.popleft())
+        self.bytes -= sum(record.size for record in taken)
+        self._since = now if self._records else None
+        return taken
+
+    @property
+    def last_offset(self) -> int | None:
+        return self._records[-1].offset if self._records else None

@@ -1,0 +1,122 @@
+"""What the stored rows say about the log: the ledger for when Kafka has forgotten our offsets."""
+
+from __future__ import annotations
+
+from clickhouse_connect.driver.asyncclient import AsyncClient
+
+from sinks.clickhouse.sink import guarded
+from sinks.clickhouse.tables import Table
+from sinks.rows import identity_of
+from sinks.sink import Misconfigured, StoredChunk
+
+_PLACE = """kafka_cluster = {cluster:String}
+  AND kafka_topic = {topic:String}
+  AND kafka_partition = {partition:UInt16}"""
+
+
+class ClickHouseLedger:
+    """Reads the rows of one table; all of one Kafka cluster."""
+
+    def __init__(self, client: AsyncClient, table: Table, cluster: str) -> None:
+        self._client = client
+        self._table = table
+        self._cluster = cluster
+
+    async def newest(self, topic: str, partition: int, from_offset: int) -> StoredChunk | None:
+        """The newest chunk with a row at or beyond `from_offset`, or an account there."""
+        values = {"offset": max(0, from_offset)}
+        found = await self._chunk(
+            self._table.name, "kafka_offset >= {offset:UInt64}", topic, partition, values
+        )
+        if not self._table.has_account:
+            return found
+        account = await self._chunk(
+            "telemetry.chunks", "chunk_end > {offset:UInt64}", topic, partition, values
+        )
+        both = [one for one in (found, account) if one is not None]
+        return max(both, key=lambda one: one.start, default=None)
+
+    async def find(self, topic: str, partition: int, start: int) -> StoredChunk | None:
+        """The chunk whose rows say that it begins at `start`."""
+        return await self._chunk(
+            self._table.name, "chunk_start = {start:UInt64} AND kafka_offset >= {start:UInt64}",
+            topic, partition, {"start": start},
+        )  # fmt: skip
+
+    async def identities(
+        self, topic: str, partition: int, start: int, end: int
+    ) -> list[tuple[int, bytes]]:
+        if not self._table.drops_copies:
+            return []
+        sql = f"""
+SELECT kafka_offset, app_id, device_id, toString(event_id)
+FROM {self._table.name}
+WHERE {_PLACE} AND kafka_offset >= {{start:UInt64}} AND kafka_offset < {{end:UInt64}}
+ORDER BY kafka_offset
+"""  # noqa: S608  # constants only; values are server-side parameters
+        rows = await self._query(sql, topic, partition, {"start": max(0, start), "end": end})
+        return [(_int(row[0]), identity_of(str(row[1]), str(row[2]), str(row[3]))) for row in rows]
+
+    async def last_row(self, topic: str, partition: int) -> tuple[int, str] | None:
+        if not self._table.drops_copies:
+            return None
+        sql = f"""
+SELECT kafka_offset, toString(event_id)
+FROM {self._table.name}
+WHERE {_PLACE}
+ORDER BY kafka_offset DESC
+LIMIT 1
+"""  # noqa: S608  # constants only; values are server-side parameters
+        rows = await self._query(sql, topic, partition, {})
+        return (_int(rows[0][0]), str(rows[0][1])) if rows else None
+
+    async def _chunk(
+        self, table: str, bound: str, topic: str, partition: int, values: dict[str, int]
+    ) -> StoredChunk | None:
+        sql = f"""
+SELECT chunk_start, max(chunk_end), dateDiff('second', max(inserted_at), now64(3))
+FROM {table}
+WHERE {_PLACE} AND {bound}
+GROUP BY chunk_start
+ORDER BY chunk_start DESC
+LIMIT 1
+"""  # noqa: S608  # constants only; values are server-side parameters
+        rows = await self._query(sql, topic, partition, values)
+        if not rows:
+            return None
+        start, end, age = (_int(value) for value in rows[0])
+        return StoredChunk(start, end, float(age))
+
+    async def _query(
+        self, sql: str, topic: str, partition: int, values: dict[str, int]
+    ) -> list[tuple[object, ...]]:
+        parameters = {
+            "cluster": self._cluster,
+            "topic": topic,
+            "partition": partition,
+            **values,
+        }
+        found = await guarded(self._client.query(sql, parameters=parameters))
+        return [tuple(row) for row in found.result_rows]
+
+
+async def check_tables(client: AsyncClient, tables: tuple[Table, ...]) -> None:
+    """Refuse tables that are not this version's. Raises Misconfigured, Retryable."""
+    for table in tables:
+        database, _, name = table.name.partition(".")
+        found = await guarded(
+            client.query(
+                "SELECT name FROM system.columns"
+                " WHERE database = {database:String} AND table = {name:String}",
+                parameters={"database": database, "name": name},
+            )
+        )
+        columns = {row[0] for row in found.result_rows}
+        missing = [column for column in table.columns if column not in columns]
+        if missing:
+            what = f"column {missing[0]}" if columns else "the table"
+            raise Misconfigured(f"{table.name}: {what} is missing; run `telemetry-sink migrate`")
+
+
+def _int(value: object) -> int:
+    return int(str(value))

@@ -1,0 +1,162 @@
+"""The ClickHouse sink: one block is one INSERT under the chunk's token, then its account.
+
+The token makes a repeated insert no insert at all, in the table and in every view behind it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import TypeVar
+
+import aiohttp
+import msgspec
+from clickhouse_connect.driver.asyncclient import AsyncClient
+from clickhouse_connect.driver.exceptions import ClickHouseError
+
+from sinks.clickhouse.failures import failure_of
+from sinks.clickhouse.tables import Table, body_of, constant_of
+from sinks.sink import AppHour, Block, Misconfigured, Retryable, Row, Tally, Unwritable
+
+T = TypeVar("T")
+
+# Stated one by one where the server knows them: their defaults moved from release to release.
+INSERT_SETTINGS = {
+    "async_insert": "0",
+    "deduplicate_insert": "enable",
+    "insert_deduplicate": "1",
+    "deduplicate_blocks_in_dependent_materialized_views": "1",
+    "optimize_on_insert": "0",
+    "max_insert_threads": "1",
+    "materialized_views_ignore_errors": "0",
+    "parallel_view_processing": "0",
+    "input_format_allow_errors_num": "0",
+    "input_format_allow_errors_ratio": "0",
+    "input_format_skip_unknown_fields": "1",
+    "input_format_null_as_default": "1",
+    "date_time_input_format": "best_effort",
+    "max_insert_block_size": "1048449",
+    "min_insert_block_size_rows": "1048449",
+    "min_insert_block_size_bytes": "536870912",
+    "max_partitions_per_insert_block": "100",
+    "max_execution_time": "20",
+}
+CHUNK_COLUMNS = (
+    "kafka_cluster",
+    "kafka_topic",
+    "kafka_partition",
+    "chunk_start",
+    "chunk_end",
+    "app_id",
+    "hour",
+    "inserted",
+    "duplicates",
+    "dead",
+)
+NETWORK = (OSError, TimeoutError, aiohttp.ClientError)
+
+
+async def known_settings(client: AsyncClient) -> dict[str, str]:
+    """INSERT_SETTINGS without those that this server does not have. Raises Retryable."""
+    found = await guarded(client.query("SELECT name FROM system.settings"))
+    names = {row[0] for row in found.result_rows}
+    return {name: value for name, value in INSERT_SETTINGS.items() if name in names}
+
+
+async def guarded(call: Awaitable[T]) -> T:
+    """A call to ClickHouse whose errors are the three failures of a sink."""
+    try:
+        return await call
+    except ClickHouseError as error:
+        raise failure_of(str(error)) from None
+    except NETWORK as error:
+        raise Retryable(f"ClickHouse does not answer: {type(error).__name__}: {error}") from None
+
+
+class ClickHouseSink:
+    """Writes the blocks of one table."""
+
+    def __init__(self, client: AsyncClient, table: Table, settings: Mapping[str, str]) -> None:
+        self._client = client
+        self._table = table
+        self._settings = dict(settings)
+
+    async def write(self, block: Block) -> None:
+        """Store the block: its rows first, then the account of what has no row."""
+        if block.rows:
+            await self._insert(
+                self._table.name,
+                self._table.columns,
+                _body(block, block.rows),
+                block.chunk.token,
+            )
+        rest = _rest(block)
+        if rest and self._table.has_account:
+            token = f"{block.chunk.token}:rest"
+            try:
+                await self._insert("telemetry.chunks", CHUNK_COLUMNS, rest, token)
+            except Unwritable as error:  # these rows are ours: no record is at fault
+                raise Misconfigured(str(error)) from None
+
+    async def find_bad(self, block: Block) -> dict[int, str]:
+        """Bisect against the probe table, which parses everything and keeps nothing."""
+        bad: dict[int, str] = {}
+        await self._search(block, block.rows, bad)
+        return bad
+
+    async def _search(self, block: Block, rows: Sequence[Row], bad: dict[int, str]) -> None:
+        try:
+            await self._insert(self._table.probe, self._table.columns, _body(block, rows), "")
+        except Unwritable as error:
+            if len(rows) == 1:
+                bad[rows[0].offset] = str(error)
+                return
+            middle = len(rows) // 2
+            await self._search(block, rows[:middle], bad)
+            await self._search(block, rows[middle:], bad)
+
+    async def _insert(self, table: str, columns: Sequence[str], body: bytes, token: str) -> None:
+        settings = {**self._settings, "wait_end_of_query": "1"}
+        if token:
+            settings["insert_deduplication_token"] = token
+        await guarded(
+            self._client.raw_insert(table, columns, body, settings=settings, fmt="JSONEachRow")
+        )
+
+
+def _body(block: Block, rows: Sequence[Row]) -> bytes:
+    chunk = block.chunk
+    constant = constant_of(chunk.cluster, chunk.topic, chunk.partition, chunk.start, chunk.end)
+    tallies = {bucket: (one.duplicates, one.dead) for bucket, one in block.tallies.items()}
+    return body_of(list(rows), constant, tallies)
+
+
+def _rest(block: Block) -> bytes:
+    """The account of apps and hours of the chunk that have no row to carry it."""
+    chunk = block.chunk
+    return b"".join(
+        msgspec.json.encode(
+            {
+                "kafka_cluster": chunk.cluster,
+                "kafka_topic": chunk.topic,
+                "kafka_partition": chunk.partition,
+                "chunk_start": chunk.start,
+                "chunk_end": chunk.end,
+                "app_id": app_id,
+                "hour": _hour(hour),
+                "inserted": 0,
+                "duplicates": tally.duplicates,
+                "dead": tally.dead,
+            }
+        )
+        + b"\n"
+        for (app_id, hour), tally in sorted(block.tallies.items())
+        if tally.inserted == 0
+    )
+
+
+def _hour(hour: int) -> str:
+    return datetime.fromtimestamp(hour * 3600, UTC).strftime("%Y-%m-%d %H:00:00")
+
+
+__all__ = ["AppHour", "ClickHouseSink", "Tally", "guarded", "known_settings"]

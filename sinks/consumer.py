@@ -1,0 +1,197 @@
+"""The fetch loop and the rebalances: which partitions are ours, and what is read for each.
+
+Nothing is recovered inside a rebalance callback (no heartbeats run there); nothing is fetched for
+a partition before it has recovered; what a rebalance catches in mid-fetch is fetched again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Collection, Iterable
+
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.errors import IllegalStateError, KafkaError
+from aiokafka.structs import ConsumerRecord
+
+from sinks.config import SinkConfig
+from sinks.intent import Fenced, GroupOffsets, Pin
+from sinks.metrics import Metrics
+from sinks.partition import Interrupted, Partition
+from sinks.sink import Misconfigured, Polled
+
+log = logging.getLogger(__name__)
+
+FETCH_MS = 200
+FETCH_SECONDS = 5.0  # getmany forgets its own timeout during a rebalance
+FENCES_PER_MINUTE = 5
+IDLE_SECONDS = 0.05
+
+MakePartition = Callable[[TopicPartition, Pin, int], Partition]
+
+
+class Stopped(Exception):
+    """The sink cannot go on by itself. The text says why, and what to do."""
+
+
+class Fetcher(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's base is untyped
+    """Owns the partitions' tasks. `run` until stopped."""
+
+    def __init__(
+        self,
+        config: SinkConfig,
+        consumer: AIOKafkaConsumer[bytes, bytes],
+        offsets: GroupOffsets,
+        make: MakePartition,
+        metrics: Metrics,
+        on_ready: Callable[[], None],
+    ) -> None:
+        self._config = config
+        self._consumer = consumer
+        self._offsets = offsets
+        self._make = make
+        self._metrics = metrics
+        self._on_ready = on_ready
+        self._epoch = 0
+        self._parts: dict[TopicPartition, Partition] = {}
+        self._tasks: dict[TopicPartition, asyncio.Task[None]] = {}
+        self._fences: list[float] = []
+        self._failure: Exception | None = None
+        self._was_ready = False
+        self.last_tick = time.monotonic()
+
+    @property
+    def is_ready(self) -> bool:
+        """Assigned, and every partition has recovered."""
+        return bool(self._parts) and all(one.is_ready for one in self._parts.values())
+
+    async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
+        self._epoch += 1
+        self._metrics.rebalances.inc()
+        pin = self._offsets.pin()
+        log.info("assigned %d partitions, generation %d", len(assigned), pin.generation)
+        for name in assigned:
+            part = self._make(name, pin, len(assigned))
+            self._parts[name] = part
+            self._tasks[name] = asyncio.create_task(self._tend(part), name=str(name))
+
+    async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
+        """Let the chunk in work end; what the buffers hold belongs to the next owner."""
+        self._epoch += 1
+        await self._end(flush=False)
+
+    async def _end(self, *, flush: bool) -> None:
+        parts, tasks = self._parts, list(self._tasks.values())
+        self._parts, self._tasks = {}, {}
+        for part in parts.values():
+            part.stop(flush=flush)
+        if not tasks:
+            return
+        _, late = await asyncio.wait(tasks, timeout=self._config.drain_seconds)
+        for task in late:
+            log.warning("%s did not end in time; its recovery will settle it", task.get_name())
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
+
+    async def _tend(self, part: Partition) -> None:
+        """A partition's task: its end is ordinary, a fence, or the end of the process."""
+        try:
+            await part.run()
+        except Interrupted:
+            log.info("%s: stopped in recovery", part.name)
+        except Fenced as error:
+            log.warning("fenced: %s", error)
+            self._metrics.fenced.inc()
+            self._count_fence()
+        except Misconfigured as error:
+            self._fail(Stopped(str(error)))
+        except Exception as error:
+            log.exception("%s ended by a bug", part.name)
+            self._fail(error)
+        finally:
+            if self._parts.get(part.name) is part:
+                part.is_ready = False
+
+    def _count_fence(self) -> None:
+        """Two processes with one static id take partitions from each other for ever, exactly,
+        but hardly getting on."""
+        now = time.monotonic()
+        self._fences = [then for then in self._fences if now - then < 60] + [now]
+        distinct = len({round(then) for then in self._fences})
+        if distinct > FENCES_PER_MINUTE:
+            self._fail(Stopped("another process has the same --instance: give each its own"))
+
+    def _fail(self, error: Exception) -> None:
+        if self._failure is None:
+            self._failure = error
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Fetch until `stop`, then drain. Raises Stopped, or a bug."""
+        while not stop.is_set() and self._failure is None:
+            self.last_tick = time.monotonic()
+            wanted = [n for n, part in self._parts.items() if part.is_ready and not part.is_full]
+            if wanted:
+                await self._fetch(wanted)
+            else:
+                await asyncio.sleep(IDLE_SECONDS)
+            self._watch()
+        await self._end(flush=self._failure is None)
+        if self._failure is not None:
+            raise self._failure
+
+    async def _fetch(self, wanted: list[TopicPartition]) -> None:
+        epoch = self._epoch
+        try:
+            async with asyncio.timeout(FETCH_SECONDS):
+                got = await self._consumer.getmany(*wanted, timeout_ms=FETCH_MS)
+        except TimeoutError:
+            return
+        except (KafkaError, IllegalStateError) as error:
+            log.warning("fetch: %s", error or type(error).__name__)
+            await asyncio.sleep(IDLE_SECONDS)
+            return
+        for name, records in got.items():
+            part = self._parts.get(name)
+            if part is None or not part.is_ready or not records:
+                continue
+            if epoch != self._epoch or records[0].offset < part.expect:
+                self._refetch(part)  # from before the seek, or after it: nobody can tell
+            else:
+                part.add([_polled(record) for record in records])
+
+    def _refetch(self, part: Partition) -> None:
+        try:
+            self._consumer.seek(part.name, part.expect)
+        except IllegalStateError:
+            log.info("%s is no longer ours", part.name)
+
+    def _watch(self) -> None:
+        """Say once when all have recovered; end a process whose fetching has stuck."""
+        if not self._was_ready and self.is_ready:
+            self._was_ready = True
+            self._on_ready()
+        now = time.monotonic()
+        for name, part in self._parts.items():
+            high = self._consumer.highwater(name) if part.is_ready else None
+            if high is None:
+                continue
+            lag = max(0, high - part.expect)
+            self._metrics.lag_records.labels(name.topic, str(name.partition)).set(lag)
+            stalled = now - part.last_progress > self._config.stall_seconds
+            if lag and stalled and not part.is_full:
+                self._fail(Stopped(f"{name.topic}-{name.partition}: {lag} records wait unfetched"))
+
+
+def _polled(record: ConsumerRecord[bytes, bytes]) -> Polled:
+    return Polled(
+        record.offset,
+        record.key,
+        record.value,
+        record.timestamp,
+        tuple(_headers(record.headers)),
+    )
+
+
+def _headers(headers: Iterable[tuple[str, bytes | None]]) -> Iterable[tuple[str, bytes]]:
+    return ((name, value or b"") for name, value in headers)

@@ -1,0 +1,90 @@
+"""Records that can never be stored, put aside before their chunk is inserted.
+
+The original bytes go to `app-events-dead`; the headers say from where and why. A repeat after a
+crash is harmless: (topic, partition, offset) identifies a dead letter.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterator, Sequence
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+
+from gateway.contract.dead_letter import DeadLetter
+from gateway.contract.topics import APP_EVENTS_DEAD
+from sinks.sink import Bad
+
+log = logging.getLogger(__name__)
+
+SEND_SECONDS = 20.0
+CLOSE_SECONDS = 5.0
+HEADER_ROOM_BYTES = 64 * 1024
+
+
+class DeadLetterWriter:
+    """Writes dead letters with acks=all; a failed producer is replaced, not repaired."""
+
+    def __init__(self, bootstrap: str, waits: Iterator[float]) -> None:
+        self._bootstrap = bootstrap
+        self._waits = waits
+        self._producer: AIOKafkaProducer | None = None
+
+    async def bury(self, topic: str, partition: int, bad: Sequence[Bad]) -> None:
+        """Returns when Kafka has all of them; tries until it does."""
+        while bad:
+            try:
+                async with asyncio.timeout(SEND_SECONDS):
+                    await self._send(topic, partition, bad)
+                    return
+            except (KafkaError, OSError, TimeoutError) as error:
+                log.warning("dead letters wait: %s", error or type(error).__name__)
+                await self.close()
+            await asyncio.sleep(next(self._waits))
+
+    async def _send(self, topic: str, partition: int, bad: Sequence[Bad]) -> None:
+        if self._producer is None:
+            producer = AIOKafkaProducer(
+                bootstrap_servers=self._bootstrap,
+                acks="all",
+                max_request_size=APP_EVENTS_DEAD.max_message_bytes + HEADER_ROOM_BYTES,
+                client_id="telemetry-sink-dead-letters",
+            )
+            self._producer = producer
+            await producer.start()
+        sent = [
+            await self._producer.send(
+                APP_EVENTS_DEAD.name,
+                key=one.record.key,
+                value=one.record.value,
+                headers=_letter(topic, partition, one).to_headers(),
+            )
+            for one in bad
+        ]
+        await asyncio.gather(*sent)
+
+    async def close(self) -> None:
+        producer, self._producer = self._producer, None
+        if producer is None:
+            return
+        try:
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await producer.stop()
+        except (KafkaError, OSError, TimeoutError) as error:
+            log.warning("the dead-letter producer did not stop: %s", type(error).__name__)
+
+
+def _letter(topic: str, partition: int, bad: Bad) -> DeadLetter:
+    return DeadLetter(
+        source="sink",
+        code=bad.code,
+        text=bad.text,
+        app_id=bad.bucket[0],
+        app_version=bad.app_version,
+        event_id=bad.event_id,
+        origin_topic=topic,
+        origin_partition=partition,
+        origin_offset=bad.record.offset,
+    )
