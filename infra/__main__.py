@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import shlex
 import signal
@@ -103,6 +104,7 @@ def up_command(
         _detach(data, wanted)
         return
     setup_logging()
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # our own probes fail until it is up
     console = Console(stderr=True)
 
     async def main() -> None:

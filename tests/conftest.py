@@ -1,0 +1,19 @@
+"""Fixtures for all tests. Real engines come from `tests.engines`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.gateway_app import GatewayUnderTest
+
+pytest_plugins = ["tests.engines"]
+
+
+@pytest.fixture
+def gateway(tmp_path: Path) -> Iterator[GatewayUnderTest]:
+    under_test = GatewayUnderTest(tmp_path)
+    with under_test.http:
+        yield under_test

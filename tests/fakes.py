@@ -1,0 +1,43 @@
+"""Fakes of the gateway's ports. Each passes the same contract suite as the real thing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gateway.contract.record import Record
+from gateway.contract.verdict import Kept
+from gateway.publish.publisher import Outcome, Settle
+
+
+class FakePublisher:
+    """Keeps records in memory; can be told to fail, or to hold its answers back."""
+
+    def __init__(self) -> None:
+        self.records: list[Record] = []
+        self.fail_next = 0
+        self.reason: str | None = None
+        self.holds = False
+        self.held: list[Settle] = []
+
+    def submit(self, records: Sequence[Record], settle: Settle) -> None:
+        if self.fail_next:
+            self.fail_next -= 1
+            settle(Outcome(None, "told to fail"))
+            return
+        self.records += records
+        if self.holds:
+            self.held.append(settle)
+        else:
+            settle(Outcome(Kept.KAFKA))
+
+    def unready_reason(self) -> str | None:
+        return self.reason
+
+    def release(self) -> None:
+        """Answer everything that was held back."""
+        held, self.held = self.held, []
+        for settle in held:
+            settle(Outcome(Kept.KAFKA))
+
+    def of(self, topic: str) -> list[Record]:
+        return [one for one in self.records if one.topic == topic]

@@ -1,0 +1,56 @@
+"""A gateway over a fake publisher, with one key, answering in this process."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from starlette.testclient import TestClient
+
+from gateway.app import create_app
+from gateway.config import GatewayConfig
+from gateway.edge.keys import KeyRing, KeyStore
+from gateway.metrics import Metrics
+from gateway.protocols import PROTOCOLS
+from tests.builders import RECEIVED_MS
+from tests.fakes import FakePublisher
+
+KEY = "test-write-key"
+APP = "demo"
+
+
+class GatewayUnderTest:
+    """The whole application but its server and its Kafka."""
+
+    def __init__(self, folder: Path, **options: Any) -> None:
+        self.publisher = FakePublisher()
+        self.metrics = Metrics()
+        store = KeyStore(folder)
+        store.add(APP, KEY, "2026-11-24T00:00:00Z")
+        self.keys = KeyRing(store)
+        self.keys.refresh()
+        app = create_app(
+            GatewayConfig(**options),
+            self.publisher,
+            self.keys,
+            self.metrics,
+            PROTOCOLS,
+            lambda: RECEIVED_MS,
+        )
+        self.http = TestClient(app)
+
+    def post(self, body: Any, path: str = "/v1/events", **headers: str) -> Any:
+        """POST as our own SDK would; `headers` with underscores add to or replace its own."""
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        base = {"authorization": f"Bearer {KEY}", "content-type": "application/json"}
+        given = {name.replace("_", "-"): value for name, value in headers.items()}
+        return self.http.post(path, content=content, headers={**base, **given})
+
+    def rows(self) -> list[dict[str, Any]]:
+        """The accepted events' records, decoded."""
+        return [json.loads(one.value) for one in self.publisher.of("app-events")]
+
+    def count(self, outcome: str) -> float:
+        """The events counted with this outcome."""
+        return float(self.metrics.events.labels(outcome)._value.get())
