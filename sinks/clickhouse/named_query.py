@@ -1,20 +1,25 @@
 """Named queries: the questions analysts ask, as SQL files with a header that says what they mean.
 
-A header line is `-- title: …`, `-- param: name Type [= default] meaning`, or `-- meaning: …`.
+A header line is `-- title: …`, `-- param: name Type [= 'default'] meaning`, `-- columns: a, b`
+(what it answers, in order) or `-- meaning: …`. The parameters `from` and `to` are a period.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, timedelta
 from difflib import get_close_matches
 from importlib.resources import files
 
 from msgspec import Struct
 
-_HEADER = re.compile(r"--\s*(title|param|meaning):\s*(.*)")
+_HEADER = re.compile(r"--\s*(title|param|columns|meaning):\s*(.*)")
 _PARAM = re.compile(r"(\w+)\s+(String|Date|UInt32)(?:\s*=\s*'([^']*)')?\s*(.*)")
+
+PERIOD_DAYS = 30  # of the period that is asked about when none is given
+_FIRST_DAY, _LAST_DAY = date(1970, 1, 1), date(2149, 6, 6)  # what ClickHouse's Date can hold
+_MAX_UINT32 = 2**32 - 1
 
 
 class QueryError(Exception):
@@ -22,7 +27,7 @@ class QueryError(Exception):
 
 
 class Param(Struct, frozen=True):
-    """One parameter; `default` None means that it must be given, or is a period's bound."""
+    """One parameter; `default` None means that it must be given, or is a bound of the period."""
 
     name: str
     type: str
@@ -34,32 +39,50 @@ class NamedQuery(Struct, frozen=True):
     name: str
     title: str
     params: tuple[Param, ...]
+    columns: tuple[str, ...]
     meaning: str
     sql: str
 
-    def check(self, given: Mapping[str, str], defaults: Mapping[str, str]) -> dict[str, str]:
-        """A value for every parameter. Raises QueryError naming the wrong one."""
+    def check(self, given: Mapping[str, str], today: date) -> dict[str, str]:
+        """A value for every parameter. Raises QueryError naming the wrong one.
+
+        `to` defaults to `today`, `from` to the 30 days that end with `to`.
+        """
         known = {param.name: param for param in self.params}
         for name in given:
             if name not in known:
                 names = ", ".join(known)
                 raise QueryError(f"query {self.name} has no parameter {name}; it has {names}")
-        values: dict[str, str] = {}
+        values = {name: _checked(known[name], value) for name, value in given.items()}
+        defaults = _period(values.get("to", today.isoformat()))
         for param in self.params:
-            value = given.get(param.name, param.default)
-            value = defaults.get(param.name) if value is None else value
-            if value is None:
+            default = defaults.get(param.name) if param.default is None else param.default
+            if param.name not in values and default is None:
                 raise QueryError(f"query {self.name} needs --param {param.name}={param.type}")
-            values[param.name] = _checked(param, value)
+            values.setdefault(param.name, default or "")
+        if values.get("from", "") > values.get("to", ""):
+            raise QueryError(f"parameter from: {values['from']} is after to, {values['to']}")
         return values
 
 
+def _period(to: str) -> dict[str, str]:
+    first = max(_FIRST_DAY, date.fromisoformat(to) - timedelta(days=PERIOD_DAYS - 1))
+    return {"from": first.isoformat(), "to": to}
+
+
 def _checked(param: Param, value: str) -> str:
+    """The value as the server reads it. Raises QueryError."""
     try:
+        value.encode()  # an argument that is not UTF-8 is no text
         if param.type == "Date":
-            return date.fromisoformat(value).isoformat()
+            day = date.fromisoformat(value)
+            if _FIRST_DAY <= day <= _LAST_DAY:
+                return day.isoformat()
+            raise QueryError(f"parameter {param.name}: {value} is not in 1970-01-01..2149-06-06")
         if param.type == "UInt32":
-            return str(int(value))
+            if 0 <= int(value) <= _MAX_UINT32:
+                return str(int(value))
+            raise QueryError(f"parameter {param.name}: {value} is not in 0..{_MAX_UINT32}")
     except ValueError:
         raise QueryError(f"parameter {param.name}: {value!r} is no {param.type}") from None
     return value
@@ -86,7 +109,7 @@ def load(name: str) -> NamedQuery:
 
 def parse(name: str, text: str) -> NamedQuery:
     """Read a query file."""
-    header: dict[str, list[str]] = {"title": [], "param": [], "meaning": []}
+    header: dict[str, list[str]] = {"title": [], "param": [], "columns": [], "meaning": []}
     code: list[str] = []
     for line in text.splitlines():
         match = _HEADER.match(line)
@@ -100,7 +123,11 @@ def parse(name: str, text: str) -> NamedQuery:
         if match is None:
             raise QueryError(f"query {name}: parameter line {line!r} cannot be read")
         params.append(Param(match[1], match[2], match[3], match[4]))
-    sql = "\n".join(code).strip().rstrip(";")
     return NamedQuery(
-        name, " ".join(header["title"]), tuple(params), " ".join(header["meaning"]), sql
+        name=name,
+        title=" ".join(header["title"]),
+        params=tuple(params),
+        columns=tuple(", ".join(header["columns"]).split(", ")),
+        meaning=" ".join(header["meaning"]),
+        sql="\n".join(code).strip().removesuffix(";"),
     )

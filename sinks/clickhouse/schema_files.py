@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from importlib.resources import files
+from itertools import pairwise
 
 from msgspec import Struct
 
 _NAME = re.compile(r"(\d{4})_[a-z0-9_]+\.sql")
+# A text in quotes (which may hold all of the rest), a comment, the end of a statement.
+_TOKEN = re.compile(r"'(?:[^'\\]|\\.)*'|--[^\n]*|;[ \t]*(?=\n|$|--)", re.DOTALL)
 
 
 class SchemaError(Exception):
@@ -40,8 +44,33 @@ def ordered(texts: dict[str, str]) -> list[Migration]:
     return [Migration(name, texts[name]) for name in sorted(texts)]
 
 
+def missing(files: Sequence[Migration], applied: Mapping[str, str]) -> list[Migration]:
+    """The files still to apply; `applied` has the SHA-256 of the others by name.
+
+    Raises SchemaError unless those applied are the first of `files`, unchanged.
+    """
+    unknown = applied.keys() - {one.name for one in files}
+    if unknown:
+        raise SchemaError(f"the database has {min(unknown)}, which this version does not know")
+    for one, following in pairwise(files):
+        if one.name not in applied and following.name in applied:
+            raise SchemaError(f"{one.name} was never applied, but {following.name} was")
+    for one in files:
+        if applied.get(one.name, one.sha256) != one.sha256:
+            raise SchemaError(f"{one.name} was changed after it had been applied")
+    return [one for one in files if one.name not in applied]
+
+
 def statements(sql: str) -> list[str]:
-    """The statements of a file: each ends with a semicolon at a line's end."""
-    code = "\n".join(line.split("--")[0].rstrip() for line in sql.splitlines())
-    parts = re.split(r";[ \t]*(?:\n|$)", code)
+    """The statements of a file, without comments: each ends with a semicolon at a line's end."""
+    parts = [""]
+    position = 0
+    for token in _TOKEN.finditer(sql):
+        parts[-1] += sql[position : token.start()]
+        position = token.end()
+        if token[0].startswith("'"):
+            parts[-1] += token[0]
+        elif token[0].startswith(";"):
+            parts.append("")
+    parts[-1] += sql[position:]
     return [part.strip() for part in parts if part.strip()]

@@ -5,17 +5,20 @@ clickhouse-connect's async client is the only way to ClickHouse; every call has 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import date, timedelta
+import asyncio
+from collections.abc import Awaitable, Mapping, Sequence
+from datetime import date
+from typing import TypeVar
 from urllib.parse import urlsplit
 
+import aiohttp
 import clickhouse_connect
 from clickhouse_connect.driver.asyncclient import AsyncClient
 from clickhouse_connect.driver.exceptions import ClickHouseError
 from msgspec import Struct
 
 from sinks.clickhouse.named_query import NamedQuery, Param, QueryError, load, names
-from sinks.clickhouse.schema_files import SchemaError, migrations, statements
+from sinks.clickhouse.schema_files import Migration, SchemaError, migrations, missing, statements
 
 __all__ = [
     "Answer",
@@ -34,7 +37,10 @@ __all__ = [
     "run_query",
 ]
 
-DEFAULT_DAYS = 30
+CONNECT_SECONDS = 10
+ANSWER_SECONDS = 60.0  # for one statement of the schema, or one query
+
+T = TypeVar("T")
 
 _LEDGER = """CREATE TABLE IF NOT EXISTS telemetry.schema_migrations
 (name String, sha256 String, applied_at DateTime64(3, 'UTC') DEFAULT now64(3))
@@ -46,7 +52,7 @@ class Unreachable(Exception):
 
 
 class Server(Struct, frozen=True, kw_only=True):
-    """Where ClickHouse is and who asks."""
+    """Where ClickHouse is and who asks. `timeout_seconds` is the longest silence of an answer."""
 
     url: str
     user: str
@@ -66,68 +72,102 @@ class Answer(Struct, frozen=True):
 
 async def connect(server: Server) -> AsyncClient:
     """A client of `server`; close it after use. Raises Unreachable."""
-    parts = urlsplit(server.url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise Unreachable(f"{server.url!r} is no ClickHouse URL like http://127.0.0.1:8123")
+    host, port, secure = _address(server.url)
     try:
-        return await clickhouse_connect.get_async_client(
-            host=parts.hostname,
-            port=parts.port or (8443 if parts.scheme == "https" else 8123),
-            secure=parts.scheme == "https",
-            username=server.user,
-            password=server.password,
-            connect_timeout=10,
-            send_receive_timeout=server.timeout_seconds,
-            query_limit=0,
+        return await _answered(
+            clickhouse_connect.get_async_client(
+                host=host,
+                port=port,
+                secure=secure,
+                username=server.user,
+                password=server.password,
+                connect_timeout=CONNECT_SECONDS,
+                send_receive_timeout=server.timeout_seconds,
+                query_limit=0,
+            )
         )
-    except (ClickHouseError, OSError) as error:
-        raise Unreachable(f"ClickHouse at {parts.scheme}://{parts.netloc}: {error}") from None
+    except (ClickHouseError, Unreachable) as error:
+        raise Unreachable(f"ClickHouse at {host}:{port}: {_one_line(error)}") from None
 
 
-async def apply_schema(client: AsyncClient) -> list[str]:
+def _address(url: str) -> tuple[str, int, bool]:
+    """Host, port, and whether it speaks TLS. Raises Unreachable."""
+    wrong = Unreachable("this is no ClickHouse URL; one is http://127.0.0.1:8123")
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        raise wrong from None
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise wrong
+    secure = parts.scheme == "https"
+    return parts.hostname, port or (8443 if secure else 8123), secure
+
+
+async def apply_schema(client: AsyncClient, files: Sequence[Migration] | None = None) -> list[str]:
     """Apply the numbered schema files once each, in order; the names of those applied now.
 
-    Two at once do no harm: every statement is idempotent. Raises SchemaError when a file that
-    was applied has changed since, when the database is newer than this version, or when a
+    Two at once do no harm: every statement is idempotent. `files` are the ones this package
+    ships. Raises Unreachable, and SchemaError when a file that was applied has changed since,
+    when one is missing before it, when the database is newer than this version, or when a
     statement fails.
     """
-    await client.command("CREATE DATABASE IF NOT EXISTS telemetry")
-    await client.command(_LEDGER)
-    found = await client.query("SELECT name, sha256 FROM telemetry.schema_migrations FINAL")
-    applied = {str(name): str(digest) for name, digest in found.result_rows}
-    files = migrations()
-    unknown = applied.keys() - {one.name for one in files}
-    if unknown:
-        raise SchemaError(f"the database has {min(unknown)}, which this version does not know")
-    done: list[str] = []
-    for one in files:
-        if one.name in applied:
-            if applied[one.name] != one.sha256:
-                raise SchemaError(f"{one.name} was changed after it had been applied")
-            continue
-        for number, statement in enumerate(statements(one.sql), start=1):
-            try:
-                await client.command(statement)
-            except ClickHouseError as error:
-                raise SchemaError(f"{one.name}, statement {number}: {error}") from None
-        await client.insert(
-            "telemetry.schema_migrations",
-            [[one.name, one.sha256]],
-            column_names=["name", "sha256"],
-        )
-        done.append(one.name)
-    return done
+    files = migrations() if files is None else files
+    try:
+        await _answered(client.command("CREATE DATABASE IF NOT EXISTS telemetry"))
+        await _answered(client.command(_LEDGER))
+        applied = await _applied(client)
+    except ClickHouseError as error:
+        raise SchemaError(f"the ledger of the schema: {_one_line(error)}") from None
+    waiting = missing(files, applied)
+    for one in waiting:
+        await _apply(client, one)
+    return [one.name for one in waiting]
+
+
+async def _applied(client: AsyncClient) -> dict[str, str]:
+    """The SHA-256 of every file that was applied, by its name."""
+    found = await _answered(
+        client.query("SELECT name, sha256 FROM telemetry.schema_migrations FINAL")
+    )
+    return {str(name): str(digest) for name, digest in found.result_rows}
+
+
+async def _apply(client: AsyncClient, one: Migration) -> None:
+    for number, statement in enumerate(statements(one.sql), start=1):
+        try:
+            await _answered(client.command(statement))
+        except ClickHouseError as error:
+            raise SchemaError(f"{one.name}, statement {number}: {_one_line(error)}") from None
+    record = "INSERT INTO telemetry.schema_migrations (name, sha256) VALUES"
+    await _answered(client.command(f"{record} ('{one.name}', '{one.sha256}')"))
 
 
 async def run_query(
     client: AsyncClient, name: str, params: Mapping[str, str], today: date
 ) -> Answer:
-    """Run the named query. `from` and `to` default to the 30 days up to `today` (UTC).
+    """Run the named query. `to` defaults to `today` (UTC), `from` to the 30 days up to `to`.
 
-    Raises QueryError naming the query or parameter that is wrong.
+    Raises QueryError naming the query or parameter that is wrong, Unreachable, ClickHouseError.
     """
     query = load(name)
-    defaults = {"from": str(today - timedelta(days=DEFAULT_DAYS)), "to": str(today)}
-    values = query.check(params, defaults)
-    result = await client.query(query.sql, parameters=values)
-    return Answer(tuple(result.column_names), [tuple(row) for row in result.result_rows])
+    values = query.check(params, today)
+    result = await _answered(client.query(query.sql, parameters=values))
+    rows = [tuple(row) for row in result.result_rows]
+    # An answer without rows comes without names too.
+    return Answer(tuple(result.column_names) if rows else query.columns, rows)
+
+
+async def _answered(call: Awaitable[T]) -> T:
+    """What `call` gives, within the deadline. Raises Unreachable, ClickHouseError."""
+    try:
+        async with asyncio.timeout(ANSWER_SECONDS):
+            return await call
+    except TimeoutError:
+        raise Unreachable(f"no answer within {ANSWER_SECONDS:g} s") from None
+    except (OSError, aiohttp.ClientError) as error:
+        raise Unreachable(_one_line(error)) from None
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())

@@ -2,10 +2,13 @@
 -- param: app String = '' the app to ask about; empty: all apps
 -- param: from Date first day, UTC, by arrival
 -- param: to Date last day, UTC, inclusive
+-- columns: hour, in_kafka, stored, duplicates_dropped, dead_lettered, rejected_at_the_door
+-- columns: rejected_by_reason, difference
 -- meaning: in_kafka is what the sink read from Kafka; every one of these was stored, dropped as a
 -- meaning: copy of an event already stored, or dead-lettered: the difference must be zero. `stored`
 -- meaning: is counted from the rows, the others from the ledger of chunks. Events rejected at the
--- meaning: door never were in that topic; they are counted from the dead letters, by reason.
+-- meaning: door never were in that topic; they are counted from the dead letters, by reason. A
+-- meaning: record that tells no app is counted for no app alone, and in the hour it came to Kafka.
 SELECT
     hour,
     sum(part_in_kafka) AS in_kafka,
@@ -59,13 +62,13 @@ FROM
     FROM
     (
         SELECT
-            toStartOfHour(received_at) AS hour,
+            toStartOfHour(if(toUnixTimestamp(received_at) = 0, dead_at, received_at)) AS hour,
             code,
             uniqExact(kafka_cluster, kafka_topic, kafka_partition, kafka_offset) AS letters
         FROM telemetry.dead_letters
         WHERE source = 'gateway'
           AND ({app:String} = '' OR app_id = {app:String})
-          AND toDate(received_at) BETWEEN {from:Date} AND {to:Date}
+          AND toDate(hour) BETWEEN {from:Date} AND {to:Date}
         GROUP BY hour, code
     )
     GROUP BY hour

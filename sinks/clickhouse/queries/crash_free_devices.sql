@@ -2,6 +2,7 @@
 -- param: app String the app to ask about
 -- param: from Date first day, UTC
 -- param: to Date last day, UTC, inclusive
+-- columns: app_version, devices, crash_free_percent
 -- meaning: Devices active with a release in the period, and the share of them without an app_crash
 -- meaning: of that release in it. A crash counts for the release that crashed, whenever it was sent.
 SELECT

@@ -2,24 +2,33 @@
 -- param: app String the app to ask about
 -- param: from Date first day, UTC
 -- param: to Date last day, UTC, inclusive
--- meaning: Sessions of a release that started in the period, and the share of them without an
--- meaning: app_crash. A crash found at the next launch counts for the session that crashed.
+-- columns: app_version, sessions, crash_free_percent
+-- meaning: Sessions that started in the period and had an event of the release, and the share of
+-- meaning: them without an app_crash of that release. A crash found at the next launch counts for
+-- meaning: the session and the release that crashed.
+-- A session of the period has a row in it; all its rows are then read, however long it lasted.
 SELECT
-    version AS app_version,
+    app_version,
     count() AS sessions,
-    round(100 * (1 - countIf(has_crashed = 1) / sessions), 3) AS crash_free_percent
+    round(100 * (1 - countIf(has_crashed) / sessions), 3) AS crash_free_percent
 FROM
 (
     SELECT
         session_id,
-        max(app_version) AS version,
-        min(started_at) AS started,
-        max(crashed) AS has_crashed
+        app_version,
+        max(crashed) = 1 AS has_crashed,
+        min(min(day)) OVER (PARTITION BY session_id) AS started_on
     FROM telemetry.sessions
     WHERE app_id = {app:String}
-      AND day BETWEEN {from:Date} - 7 AND {to:Date} + 7
-    GROUP BY session_id
+      AND session_id IN
+        (
+            SELECT session_id
+            FROM telemetry.sessions
+            WHERE app_id = {app:String}
+              AND day BETWEEN {from:Date} AND {to:Date}
+        )
+    GROUP BY session_id, app_version
 )
-WHERE toDate(started) BETWEEN {from:Date} AND {to:Date}
+WHERE started_on BETWEEN {from:Date} AND {to:Date}
 GROUP BY app_version
 ORDER BY app_version;

@@ -2,6 +2,7 @@
 -- param: app String the app to ask about
 -- param: from Date first day, UTC
 -- param: to Date last day, UTC, inclusive
+-- columns: day, devices
 -- meaning: A device is active on a day when any event of it happened on that day (UTC, by ts).
 SELECT
     day,

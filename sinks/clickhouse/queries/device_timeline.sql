@@ -3,8 +3,11 @@
 -- param: device String the device's id
 -- param: from Date first day, UTC, by ts
 -- param: to Date last day, UTC, inclusive
+-- columns: ts, event_type, sequence, session_id, app_version, event_name, event_id, occurred_at
+-- columns: received_at, time_quality, user_id, crash_group, properties
 -- meaning: One row per event, in the device's own order: by sequence where the SDK sends it, which
--- meaning: no clock can disturb. An event without one stands where its time (ts) puts it.
+-- meaning: no clock can disturb. An event without one (0) follows the highest sequence that the
+-- meaning: period had reached by its ts; several of them stand by ts.
 SELECT
     ts,
     event_type,
@@ -17,14 +20,27 @@ SELECT
     received_at,
     time_quality,
     user_id,
-    if(crash_group = 0, '', lower(leftPad(hex(crash_group), 16, '0'))) AS crash_group,
+    if(event_type = 'app_crash' OR group_number != 0,
+        lower(leftPad(hex(group_number), 16, '0')), '') AS crash_group,
     properties
 FROM
 (
     SELECT
-        *,
+        ts,
+        event_type,
+        sequence,
+        session_id,
+        app_version,
+        event_name,
+        event_id,
+        occurred_at,
+        received_at,
+        time_quality,
+        user_id,
+        crash_group AS group_number,
+        properties,
         max(sequence) OVER (ORDER BY ts, sequence, event_id) AS reached
-    FROM telemetry.events FINAL
+    FROM telemetry.events
     WHERE app_id = {app:String}
       AND device_id = {device:String}
       AND toDate(ts) BETWEEN {from:Date} AND {to:Date}

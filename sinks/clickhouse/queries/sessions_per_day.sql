@@ -2,27 +2,35 @@
 -- param: app String the app to ask about
 -- param: from Date first day, UTC
 -- param: to Date last day, UTC, inclusive
+-- columns: day, sessions, length_p50_seconds, length_p95_seconds
 -- meaning: A session counts on the day it started. Its length is the time between its first and
 -- meaning: last event, or what the app measured itself (duration_ms) where that is longer.
+-- A session of the period has a row in it; all its rows are then read, however long it lasted.
 SELECT
-    toDate(started) AS day,
+    started_on AS day,
     count() AS sessions,
-    round(quantileExact(0.5)(length), 3) AS length_p50_seconds,
-    round(quantileExact(0.95)(length), 3) AS length_p95_seconds
+    round(quantileExactInclusive(0.5)(length_seconds), 3) AS length_p50_seconds,
+    round(quantileExactInclusive(0.95)(length_seconds), 3) AS length_p95_seconds
 FROM
 (
     SELECT
         session_id,
-        min(started_at) AS started,
+        min(sessions.day) AS started_on,
         greatest(
             dateDiff('millisecond', min(started_at), max(ended_at)),
             toInt64(max(duration_ms))
-        ) / 1000 AS length
-    FROM telemetry.sessions
+        ) / 1000 AS length_seconds
+    FROM telemetry.sessions AS sessions
     WHERE app_id = {app:String}
-      AND day BETWEEN {from:Date} - 7 AND {to:Date} + 7
+      AND session_id IN
+        (
+            SELECT session_id
+            FROM telemetry.sessions
+            WHERE app_id = {app:String}
+              AND day BETWEEN {from:Date} AND {to:Date}
+        )
     GROUP BY session_id
+    HAVING started_on BETWEEN {from:Date} AND {to:Date}
 )
-WHERE toDate(started) BETWEEN {from:Date} AND {to:Date}
 GROUP BY day
 ORDER BY day;

@@ -3,19 +3,20 @@
 -- param: from Date first day, UTC
 -- param: to Date last day, UTC, inclusive
 -- param: limit UInt32 = '20' how many groups
+-- columns: crash_group, crash_type, crash_reason, crashes, devices, first_seen, last_seen
 -- meaning: A group is one crash as people mean it: same exception type, same top frames of the
--- meaning: app's own code. Crashes and devices are counted once each.
+-- meaning: app's own code. Crashes and devices are counted once each; type and reason are a sample.
 SELECT
-    lower(leftPad(hex(crash_group), 16, '0')) AS crash_group,
-    any(crash_groups.crash_type) AS crash_type,
-    any(crash_groups.crash_reason) AS crash_reason,
-    uniqExactMerge(crash_groups.crashes) AS crashes,
-    uniqExactMerge(crash_groups.devices) AS devices,
-    min(crash_groups.first_seen) AS first_seen,
-    max(crash_groups.last_seen) AS last_seen
-FROM telemetry.crash_groups AS crash_groups
-WHERE crash_groups.app_id = {app:String}
-  AND crash_groups.day BETWEEN {from:Date} AND {to:Date}
-GROUP BY crash_groups.crash_group
+    lower(leftPad(hex(groups.crash_group), 16, '0')) AS crash_group,
+    max(groups.crash_type) AS crash_type,
+    max(groups.crash_reason) AS crash_reason,
+    uniqExactMerge(groups.crashes) AS crashes,
+    uniqExactMerge(groups.devices) AS devices,
+    min(groups.first_seen) AS first_seen,
+    max(groups.last_seen) AS last_seen
+FROM telemetry.crash_groups AS groups
+WHERE groups.app_id = {app:String}
+  AND groups.day BETWEEN {from:Date} AND {to:Date}
+GROUP BY groups.crash_group
 ORDER BY crashes DESC, crash_group
 LIMIT {limit:UInt32};

@@ -14,14 +14,14 @@ CREATE TABLE IF NOT EXISTS telemetry.device_days
     crashed     SimpleAggregateFunction(max, UInt8)
 )
 ENGINE = AggregatingMergeTree
-PARTITION BY toYYYYMM(day)                         -- of ts, which spans at most 13 months
+PARTITION BY toStartOfQuarter(day)                 -- an insert may touch 100 partitions
 ORDER BY (
     app_id,                                        -- every question names its app
     day,                                           -- and days
     app_version,                                   -- crash-free devices are asked per release
-    device_id
+    device_id                                      -- what the row is about
 )
-TTL day + INTERVAL 800 DAY
+TTL day + INTERVAL 800 DAY                         -- two years, so that a year can be compared
 SETTINGS non_replicated_deduplication_window = 10000, ttl_only_drop_parts = 1;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS telemetry.device_days_mv TO telemetry.device_days AS

@@ -12,16 +12,16 @@ CREATE TABLE IF NOT EXISTS telemetry.hourly
     devices     AggregateFunction(uniqCombined64(14), String)
 )
 ENGINE = AggregatingMergeTree
-PARTITION BY toYYYYMM(hour)                        -- of ts, which spans at most 13 months
+PARTITION BY toStartOfQuarter(hour)                -- an insert may touch 100 partitions
 ORDER BY (
     app_id,                                        -- every question names its app
-    hour,                                          -- dashboards ask a time range
-    event_type,
-    app_version,
-    os_name,
-    country
+    hour,                                          -- and a range of time
+    event_type,                                    -- most filter by type
+    app_version,                                   -- then split by release,
+    os_name,                                       -- system
+    country                                        -- or country
 )
-TTL hour + INTERVAL 800 DAY
+TTL hour + INTERVAL 800 DAY                        -- two years, so that a year can be compared
 SETTINGS non_replicated_deduplication_window = 10000, ttl_only_drop_parts = 1;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS telemetry.hourly_mv TO telemetry.hourly AS

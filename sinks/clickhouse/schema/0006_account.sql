@@ -14,18 +14,20 @@ CREATE TABLE IF NOT EXISTS telemetry.chunks
     inserted        UInt64,
     duplicates      UInt64,
     dead            UInt64,
-    inserted_at     DateTime64(3, 'UTC') DEFAULT now64(3)
+    inserted_at     DateTime64(3, 'UTC') DEFAULT now64(3),
+    INDEX ix_end  chunk_end TYPE minmax GRANULARITY 1,   -- the sink seeks beyond an offset
+    INDEX ix_hour hour      TYPE minmax GRANULARITY 1    -- the account asks for days
 )
-ENGINE = ReplacingMergeTree
-PARTITION BY toYYYYMM(hour)                        -- of received_at
+ENGINE = ReplacingMergeTree                        -- unpartitioned: broken records say any hour
 ORDER BY (
-    kafka_cluster,
-    kafka_topic,
-    kafka_partition,
-    chunk_start,                                   -- a chunk's identity
-    app_id,
+    kafka_cluster,                                 -- a wiped cluster starts again at offset 0
+    kafka_topic,                                   -- each topic has offsets of its own
+    kafka_partition,                               -- and each partition
+    chunk_start,                                   -- the chunk
+    app_id,                                        -- its rows differ in these two alone
     hour
 )
+TTL toDateTime(inserted_at) + INTERVAL 400 DAY     -- as events; on our own clock
 SETTINGS non_replicated_deduplication_window = 10000,
          fsync_after_insert = 1, fsync_part_directory = 1;  -- part of the sink's ledger
 
@@ -62,7 +64,7 @@ CREATE TABLE IF NOT EXISTS telemetry.dead_letters
     origin_topic     LowCardinality(String),                              -- of a sink's letter
     origin_partition Int32,
     origin_offset    Int64,
-    original         String                       CODEC(ZSTD(3)),
+    original         String                       CODEC(ZSTD(3)) TTL toDateTime(inserted_at) + INTERVAL 100 DAY,
     original_bytes   UInt32,
     dead_at          DateTime64(3, 'UTC')         CODEC(Delta, ZSTD(1)),  -- when it came into the topic
     kafka_cluster    LowCardinality(String),
@@ -76,19 +78,19 @@ CREATE TABLE IF NOT EXISTS telemetry.dead_letters
     inserted_at      DateTime64(3, 'UTC') DEFAULT now64(3) CODEC(Delta, ZSTD(1)),
     INDEX ix_offset kafka_offset TYPE minmax GRANULARITY 1
 )
-ENGINE = ReplacingMergeTree
-PARTITION BY toYYYYMM(dead_at)
+ENGINE = ReplacingMergeTree                        -- unpartitioned: letters may say any time
 ORDER BY (
     app_id,                                        -- every question names its app
-    source,
-    code,
-    dead_at,
+    source,                                        -- door or sink
+    code,                                          -- why
+    dead_at,                                       -- when
+    kafka_cluster,                                 -- the letter's own place: stored once
     kafka_topic,
     kafka_partition,
-    kafka_offset                                   -- the letter's own place: stored once
+    kafka_offset
 )
-TTL toDateTime(dead_at) + INTERVAL 100 DAY
-SETTINGS non_replicated_deduplication_window = 10000, ttl_only_drop_parts = 1,
+TTL toDateTime(inserted_at) + INTERVAL 400 DAY     -- as the account; `original` goes sooner
+SETTINGS non_replicated_deduplication_window = 10000,
          fsync_after_insert = 1, fsync_part_directory = 1;
 
 CREATE TABLE IF NOT EXISTS telemetry.dead_letters_probe AS telemetry.dead_letters ENGINE = Null;
