@@ -132,12 +132,13 @@ def query_command(
         if not separator:
             raise _fail(f"--param {one!r} must be name=value", BAD_USAGE)
         params[key] = value
+    today = datetime.now(UTC).date()
 
     async def main() -> sql.Answer:
-        sql.load(name)  # a wrong name is told without asking the server
+        sql.load(name).check(params, today)  # what is wrong is told without asking the server
         client = await sql.connect(_server(config))
         try:
-            return await sql.run_query(client, name, params, datetime.now(UTC).date())
+            return await sql.run_query(client, name, params, today)
         finally:
             await client.close()
 

@@ -14,6 +14,8 @@ from rich.table import Table
 
 from sinks.clickhouse.sql import Answer
 
+MAX_COLUMNS = 15  # of a table that a terminal can show
+
 
 def plain(value: object) -> object:
     """A value as JSON has it: times as ISO 8601, ids as text, no NaN."""
@@ -50,6 +52,10 @@ def as_csv(answer: Answer) -> str:
 
 
 def print_table(answer: Answer, title: str, console: Console) -> None:
+    """One line per row; a single row that is too wide for that stands upright."""
+    if len(answer.rows) == 1 and len(answer.columns) > MAX_COLUMNS:
+        upright: list[tuple[object, ...]] = [*zip(answer.columns, answer.rows[0], strict=True)]
+        answer = Answer(("column", "value"), upright)
     table = Table(title=title, title_justify="left")
     for name in answer.columns:
         table.add_column(name, overflow="fold")
