@@ -28,5 +28,18 @@ check: lint
 test: lint
 	$(BIN)/pytest tests
 
+# The whole path on real engines, in a folder of its own that is gone afterwards.
+demo: $(READY)
+	@data=$$(mktemp -d) && trap '$(BIN)/telemetry-infra down --data "$$data" >/dev/null; rm -rf "$$data"' EXIT \
+		&& echo "starting Apache Kafka, ClickHouse, gateway and sink" \
+		&& $(BIN)/telemetry-infra up --detach --data "$$data" \
+			--gateway-port 0 --clickhouse-port 0 --kafka-port 0 \
+		&& eval "$$($(BIN)/telemetry-infra env --data "$$data")" \
+		&& $(BIN)/telemetry-loadtest demo
+
+# The same stack in the foreground; its data stay in ./data.
+up: $(READY)
+	@exec $(BIN)/telemetry-infra up
+
 clean:
 	rm -rf $(VENV) data dist build

@@ -1,0 +1,195 @@
+"""Simulated phones: what each of them does, and which POSTs come of it. Pure and seeded.
+
+The same seed is the same fleet, byte for byte but for the time it starts at. Among the phones are
+ones that were offline, ones whose clock is wrong, ones that send a batch twice because a reply got
+lost, and ones that crash and tell it at their next launch.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from msgspec import Struct
+
+from loadtest.crashes import CRASHES, Release, crash_of
+
+Json = dict[str, Any]  # a JSON object on its way to the wire
+
+MINUTE_MS = 60_000
+HOUR_MS = 60 * MINUTE_MS
+DAY_MS = 24 * HOUR_MS
+
+MODELS = (
+    ("Android", "15", "Google", "Pixel 8"),
+    ("Android", "14", "Samsung", "Galaxy S24"),
+    ("Android", "13", "Xiaomi", "Redmi Note 12"),
+    ("iOS", "18.1", "Apple", "iPhone 15"),
+    ("iOS", "17.6", "Apple", "iPhone 13"),
+)
+LOCALES = (("en-US", "America/New_York"), ("de-DE", "Europe/Berlin"), ("ja-JP", "Asia/Tokyo"))
+SCREENS = ("Home", "Search", "Product", "Cart", "Checkout")
+
+
+class Post(Struct, frozen=True, kw_only=True):
+    """One POST a phone wants to make. Its `sent_at` is written when it is tried."""
+
+    device_id: str
+    at: float  # when in the run, 0 to 1
+    context: Json
+    events: list[Json]
+    clock_skew_ms: int  # the phone's clock minus the right one
+    reply_is_lost: bool  # the phone sends it once more, whatever the first answer was
+    bad_events: int  # how many of them break the contract
+
+
+class Phone:
+    """One install: its device, release, clock and counter."""
+
+    def __init__(self, number: int, seed: int, now_ms: int) -> None:
+        self._random = random.Random(f"{seed}/{number}")  # noqa: S311  # a simulation
+        self._now_ms = now_ms
+        self._number = number
+        self._sequence = 0
+        self.device_id = self._uuid(now_ms - 30 * DAY_MS)
+        self.release = self._random.choices(Release.all(), (2, 5, 3))[0]
+        self.is_offline = number % 10 == 3
+        self.clock_skew_ms = self._skew(number)
+        self.loses_replies = number % 12 == 5
+
+    def _skew(self, number: int) -> int:
+        if number % 25 == 7:
+            return 3 * HOUR_MS
+        if number % 25 == 14:
+            return -26 * HOUR_MS
+        if number % 100 == 42:
+            return 10 * DAY_MS - self._now_ms  # a phone in January 1970
+        return 0
+
+    def posts(self) -> Iterator[Post]:
+        """What the phone sends, in its order: each session ends in one or two POSTs."""
+        starts = self._session_starts()
+        crashed: Json | None = None
+        for number, start_ms in enumerate(starts):
+            events, crashed_next = self._session(start_ms, crashed)
+            at = (number + self._random.random()) / len(starts)
+            if self.is_offline:
+                at = 0.8 + 0.15 * number / len(starts)  # it comes back late, with everything
+            yield self._post(at, events)
+            crashed = crashed_next
+
+    def _post(self, at: float, events: list[Json]) -> Post:
+        bad = 0
+        if self._random.random() < 0.02:
+            broken = dict(events[0], event_id=self._uuid(self._now_ms))
+            del broken["type"]
+            events = [*events, broken]
+            bad = 1
+        return Post(
+            device_id=self.device_id,
+            at=at,
+            context=self._context(self.release),
+            events=events,
+            clock_skew_ms=self.clock_skew_ms,
+            reply_is_lost=self.loses_replies and self._random.random() < 0.5,
+            bad_events=bad,
+        )
+
+    def _session_starts(self) -> list[int]:
+        """Sessions of the last hours; phones that were offline bring some of the last days."""
+        count = self._random.randint(2, 5)
+        span = 3 * DAY_MS if self.is_offline else 6 * HOUR_MS
+        gap = span // count
+        first = self._now_ms - span
+        return [first + number * gap + self._random.randint(0, gap // 2) for number in range(count)]
+
+    def _session(self, start_ms: int, crashed: Json | None) -> tuple[list[Json], Json | None]:
+        """A session's events; and the crash that ends it, to be told at the next launch."""
+        session_id = self._uuid(start_ms)
+        clock = start_ms
+        events: list[Json] = []
+        if crashed is not None:
+            events.append(crashed)
+        events.append(self._event("app_open", clock, session_id, {"from_background": False}))
+        for _ in range(self._random.randint(1, 6)):
+            clock += self._random.randint(2_000, 60_000)
+            events.append(self._activity(clock, session_id))
+        clock += self._random.randint(1_000, 30_000)
+        if self._random.random() < self.release.crash_rate:
+            return events, self._crash(clock, session_id)
+        length = clock - start_ms
+        closing = {"duration_ms": length, "reason": "background"}
+        events.append(self._event("app_close", clock, session_id, closing))
+        return events, None
+
+    def _activity(self, clock: int, session_id: str) -> Json:
+        if self._random.random() < 0.6:
+            screen = self._random.choice(SCREENS)
+            return self._event("screen", clock, session_id, {}, name=screen)
+        price = round(self._random.uniform(1, 99), 2)
+        return self._event("track", clock, session_id, {"price": price}, name="Order Completed")
+
+    def _crash(self, clock: int, session_id: str) -> Json:
+        crash = crash_of(self._random.choice(CRASHES), self._random)
+        event = self._event("app_crash", clock, session_id, {}, crash=crash)
+        event["context"] = {"app": {"version": self.release.version, "build": self.release.build}}
+        return event
+
+    def _event(self, kind: str, clock: int, session_id: str, properties: Json, **more: Any) -> Json:
+        self._sequence += 1
+        return {
+            "event_id": self._uuid(clock),
+            "type": kind,
+            "timestamp": iso(clock + self.clock_skew_ms),
+            "session_id": session_id,
+            "sequence": self._sequence,
+            "properties": properties,
+            **more,
+        }
+
+    def _context(self, release: Release) -> Json:
+        system, version, manufacturer, model = MODELS[self._number % len(MODELS)]
+        locale, zone = LOCALES[self._number % len(LOCALES)]
+        return {
+            "app": {"id": "com.example.demo", "version": release.version, "build": release.build},
+            "os": {"name": system, "version": version},
+            "device": {
+                "id": self.device_id,
+                "manufacturer": manufacturer,
+                "model": model,
+                "type": "phone",
+            },
+            "locale": locale,
+            "timezone": zone,
+            "network": {"type": "cellular" if self.is_offline else "wifi"},
+            "library": {"name": "simulated-phone", "version": "1.0.0"},
+        }
+
+    def _uuid(self, clock_ms: int) -> str:
+        """UUIDv7: time first, so that ids sort as they were made (RFC 9562)."""
+        bits = (clock_ms & (2**48 - 1)) << 80 | 0x7 << 76 | self._random.getrandbits(12) << 64
+        bits |= 0b10 << 62 | self._random.getrandbits(62)
+        text = f"{bits:032x}"
+        return "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))
+
+
+def fleet(seed: int, devices: int, now_ms: int) -> list[list[Post]]:
+    """Every phone's POSTs, each phone's in its order."""
+    return [list(Phone(number, seed, now_ms).posts()) for number in range(devices)]
+
+
+def iso(milliseconds: int) -> str:
+    """RFC 3339, UTC, milliseconds; any time a broken clock can say."""
+    instant = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=milliseconds)
+    return instant.strftime("%Y-%m-%dT%H:%M:%S.") + f"{instant.microsecond // 1000:03d}Z"
+
+
+def body_of(post: Post, now_ms: int) -> Json:
+    """The POST's body at this attempt: `sent_at` is the phone's clock now."""
+    return {
+        "sent_at": iso(now_ms + post.clock_skew_ms),
+        "context": post.context,
+        "events": post.events,
+    }
