@@ -18,6 +18,18 @@ class CutRule(Struct, frozen=True, gc=False):
     age_seconds: float
 
 
+class Memory:
+    """The bytes of records that all partitions hold together, in buffers and in chunks at work."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        self._limit = limit_bytes
+        self.used_bytes = 0
+
+    @property
+    def is_full(self) -> bool:
+        return self.used_bytes >= self._limit
+
+
 class Buffer:
     """In order; what is cut leaves at once, what is not cut stays."""
 
@@ -37,11 +49,20 @@ class Buffer:
         if self._since is None and self._records:
             self._since = now
 
+    @property
+    def first(self) -> Polled | None:
+        return self._records[0] if self._records else None
+
+    @property
+    def holds_chunk(self) -> bool:
+        """Whether its rows or bytes make a chunk, whatever its age."""
+        return len(self._records) >= self._rule.rows or self.bytes >= self._rule.bytes
+
     def seconds_until_ready(self, now: float) -> float | None:
         """0 when a chunk can be cut; None while there is nothing to wait for."""
         if self._since is None:
             return None
-        if len(self._records) >= self._rule.rows or self.bytes >= self._rule.bytes:
+        if self.holds_chunk:
             return 0.0
         return max(0.0, self._since + self._rule.age_seconds - now)
 
@@ -67,7 +88,3 @@ class Buffer:
         self.bytes -= sum(record.size for record in taken)
         self._since = now if self._records else None
         return taken
-
-    @property
-    def last_offset(self) -> int | None:
-        return self._records[-1].offset if self._records else None

@@ -6,16 +6,15 @@ insert again.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
+from typing import Protocol
 
 from sinks.brake import Brake
-from sinks.clickhouse.tables import Table
-from sinks.deadletter import DeadLetterWriter
 from sinks.metrics import Metrics
+from sinks.retry import Patience
 from sinks.rows import bad_row
 from sinks.sink import (
     Bad,
@@ -34,35 +33,50 @@ from sinks.window import Choice, IdWindow
 log = logging.getLogger(__name__)
 
 
+class Graveyard(Protocol):
+    """Where records go that can never be stored."""
+
+    async def bury(self, topic: str, partition: int, bad: Sequence[Bad]) -> None:
+        """Returns when all of them are kept; tries until they are."""
+
+
 class ChunkWriter:
     """Stores the chunks of one partition, one after another."""
 
     def __init__(
         self,
-        table: Table,
+        read: Callable[[Polled], Row | Bad],
         sink: Sink,
-        dead_letters: DeadLetterWriter,
+        graveyard: Graveyard,
         brake: Brake,
         metrics: Metrics,
-        waits: Iterator[float],
+        patience: Patience,
     ) -> None:
-        self._table = table
+        self._read_record = read
         self._sink = sink
-        self._dead_letters = dead_letters
+        self._graveyard = graveyard
         self._brake = brake
         self._metrics = metrics
-        self._waits = waits
+        self._patience = patience
 
-    async def store(self, chunk: Chunk, records: Sequence[Polled], window: IdWindow) -> None:
+    async def store(
+        self,
+        chunk: Chunk,
+        records: Sequence[Polled],
+        window: IdWindow,
+        stored: Collection[int] | None = None,
+    ) -> None:
         """Every record of the chunk has its outcome when this returns.
 
-        Raises Misconfigured when the operator must act.
+        `stored` is for a chunk so old that its token may be forgotten: the offsets it has rows
+        of already, which are not written again. Raises Misconfigured when the operator must act,
+        Interrupted.
         """
         rows, bad = self._read(records)
         await self._bury(chunk, records, bad, already=set())
         while True:
             choice = window.choose(rows)
-            block = Block(chunk, choice.kept, _tallies(choice, bad))
+            block = _block(chunk, choice, bad, stored)
             try:
                 await self._write(block)
                 break
@@ -80,7 +94,7 @@ class ChunkWriter:
         rows: list[Row] = []
         bad: list[Bad] = []
         for record in records:
-            read = self._table.read(record)
+            read = self._read_record(record)
             if isinstance(read, Row):
                 rows.append(read)
             else:
@@ -101,29 +115,31 @@ class ChunkWriter:
                 f"because: {bad[-1].text}; mend what writes them, or raise the brake"
             )
         fresh = [one for one in bad if one.record.offset not in already]
-        await self._dead_letters.bury(chunk.topic, chunk.partition, fresh)
+        await self._graveyard.bury(chunk.topic, chunk.partition, fresh)
 
     async def _write(self, block: Block) -> None:
         """Until ClickHouse takes it: the same block under the same token."""
+        waits = self._patience.waits()
         while True:
             started = time.monotonic()
             try:
                 await self._sink.write(block)
             except Retryable as error:
-                self._metrics.retries.inc()
+                self._metrics.retries.labels(error.cause).inc()
                 log.warning("insert waits: %s", error)
-                await asyncio.sleep(next(self._waits))
+                await self._patience.sleep(next(waits))
             else:
                 self._metrics.insert_seconds.observe(time.monotonic() - started)
                 return
 
     async def _find_bad(self, block: Block, refused: str) -> list[tuple[int, str]]:
+        waits = self._patience.waits()
         while True:
             try:
                 found = await self._sink.find_bad(block)
             except Retryable as error:
                 log.warning("bisecting waits: %s", error)
-                await asyncio.sleep(next(self._waits))
+                await self._patience.sleep(next(waits))
                 continue
             if not found:
                 raise Misconfigured(
@@ -145,6 +161,18 @@ class ChunkWriter:
         self._metrics.settle(chunk.topic, len(choice.kept), len(choice.dropped), len(bad))
         for code, count in Counter(one.code for one in bad).items():
             self._metrics.dead_letters.labels(code).inc(count)
+
+
+def _block(
+    chunk: Chunk, choice: Choice, bad: Sequence[Bad], stored: Collection[int] | None
+) -> Block:
+    """What is missing of an old chunk needs a token of its own: under the chunk's own, rows that
+    differ from those remembered would be dropped without an error."""
+    tallies = _tallies(choice, bad)
+    if stored is None:
+        return Block(chunk, choice.kept, tallies, chunk.token)
+    missing = [row for row in choice.kept if row.offset not in stored]
+    return Block(chunk, missing, tallies, f"{chunk.token}:late")
 
 
 def _tallies(choice: Choice, bad: Sequence[Bad]) -> dict[tuple[str, int], Tally]:

@@ -40,14 +40,15 @@ class SinkConfig(Struct, frozen=True, kw_only=True):
         Meta(ge=0, le=60, description="age that makes a chunk; 0: 1 s, more with many partitions"),
     ] = 0.0
     buffer_bytes: Annotated[
-        int, Meta(ge=MB, description="records held, all partitions together; beyond it no fetch")
+        int, Meta(ge=MB, description="records held by all partitions; beyond it none is fetched")
     ] = 128 * MB
     dedup_window_offsets: Annotated[
         int,
         Meta(ge=0, le=10_000_000, description="a re-sent event is dropped within so many offsets"),
     ] = 50_000
     insert_timeout_seconds: Annotated[
-        int, Meta(ge=1, le=300, description="for one insert; below the session timeout")
+        int,
+        Meta(ge=1, le=300, description="for one insert; cut to 4/5 of the session timeout"),
     ] = 25
     session_timeout_ms: Annotated[
         int, Meta(ge=1000, le=300_000, description="silence after which Kafka gives us up")

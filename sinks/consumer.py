@@ -9,30 +9,40 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Mapping
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import IllegalStateError, KafkaError
 from aiokafka.structs import ConsumerRecord
+from msgspec import Struct
 
-from sinks.config import SinkConfig
+from gateway.runtime import now_ms
 from sinks.intent import Fenced, GroupOffsets, Pin
 from sinks.metrics import Metrics
-from sinks.partition import Interrupted, Partition
+from sinks.partition import Partition
+from sinks.retry import Interrupted
 from sinks.sink import Misconfigured, Polled
 
 log = logging.getLogger(__name__)
 
 FETCH_MS = 200
 FETCH_SECONDS = 5.0  # getmany forgets its own timeout during a rebalance
-FENCES_PER_MINUTE = 5
+MOST_TAKEOVERS = 5  # in a minute
 IDLE_SECONDS = 0.05
 
-MakePartition = Callable[[TopicPartition, Pin, int], Partition]
+MakePartitions = Callable[[Collection[TopicPartition], Pin], Mapping[TopicPartition, Partition]]
 
 
 class Stopped(Exception):
     """The sink cannot go on by itself. The text says why, and what to do."""
+
+
+class FetchRules(Struct, frozen=True):
+    """Options of the fetch loop."""
+
+    drain_seconds: float
+    stall_seconds: float
+    instance: str | None
 
 
 class Fetcher(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's base is untyped
@@ -40,14 +50,14 @@ class Fetcher(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's ba
 
     def __init__(
         self,
-        config: SinkConfig,
+        rules: FetchRules,
         consumer: AIOKafkaConsumer[bytes, bytes],
         offsets: GroupOffsets,
-        make: MakePartition,
+        make: MakePartitions,
         metrics: Metrics,
         on_ready: Callable[[], None],
     ) -> None:
-        self._config = config
+        self._rules = rules
         self._consumer = consumer
         self._offsets = offsets
         self._make = make
@@ -56,7 +66,8 @@ class Fetcher(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's ba
         self._epoch = 0
         self._parts: dict[TopicPartition, Partition] = {}
         self._tasks: dict[TopicPartition, asyncio.Task[None]] = {}
-        self._fences: list[float] = []
+        self._pin: Pin | None = None
+        self._takeovers: list[float] = []
         self._failure: Exception | None = None
         self._was_ready = False
         self.last_tick = time.monotonic()
@@ -71,10 +82,10 @@ class Fetcher(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's ba
         self._metrics.rebalances.inc()
         pin = self._offsets.pin()
         log.info("assigned %d partitions, generation %d", len(assigned), pin.generation)
-        for name in assigned:
-            part = self._make(name, pin, len(assigned))
+        self._watch_for_twin(pin)
+        for name, part in self._make(assigned, pin).items():
             self._parts[name] = part
-            self._tasks[name] = asyncio.create_task(self._tend(part), name=str(name))
+            self._tasks[name] = asyncio.create_task(self._tend(part), name=part.label)
 
     async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
         """Let the chunk in work end; what the buffers hold belongs to the next owner."""
@@ -88,7 +99,7 @@ class Fetcher(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's ba
             part.stop(flush=flush)
         if not tasks:
             return
-        _, late = await asyncio.wait(tasks, timeout=self._config.drain_seconds)
+        _, late = await asyncio.wait(tasks, timeout=self._rules.drain_seconds)
         for task in late:
             log.warning("%s did not end in time; its recovery will settle it", task.get_name())
             task.cancel()
@@ -99,28 +110,36 @@ class Fetcher(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's ba
         try:
             await part.run()
         except Interrupted:
-            log.info("%s: stopped in recovery", part.name)
+            log.info("%s: stopped; its recovery will settle it", part.label)
         except Fenced as error:
             log.warning("fenced: %s", error)
             self._metrics.fenced.inc()
-            self._count_fence()
         except Misconfigured as error:
             self._fail(Stopped(str(error)))
         except Exception as error:
-            log.exception("%s ended by a bug", part.name)
+            log.exception("%s ended by a bug", part.label)
             self._fail(error)
         finally:
             if self._parts.get(part.name) is part:
                 part.is_ready = False
 
-    def _count_fence(self) -> None:
-        """Two processes with one static id take partitions from each other for ever, exactly,
-        but hardly getting on."""
+    def _watch_for_twin(self, pin: Pin) -> None:
+        """Two processes with one static id take the partitions from each other for ever: exact,
+        but hardly getting on. Then the member id changes and the generation does not."""
+        before, self._pin = self._pin, pin
+        if self._rules.instance is None or before is None:
+            return
+        if pin.generation != before.generation or pin.member_id == before.member_id:
+            return
         now = time.monotonic()
-        self._fences = [then for then in self._fences if now - then < 60] + [now]
-        distinct = len({round(then) for then in self._fences})
-        if distinct > FENCES_PER_MINUTE:
-            self._fail(Stopped("another process has the same --instance: give each its own"))
+        self._takeovers = [then for then in self._takeovers if now - then < 60] + [now]
+        if len(self._takeovers) > MOST_TAKEOVERS:
+            self._fail(
+                Stopped(
+                    f"another process runs with --instance {self._rules.instance} too: "
+                    "give each its own"
+                )
+            )
 
     def _fail(self, error: Exception) -> None:
         if self._failure is None:
@@ -164,7 +183,7 @@ class Fetcher(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's ba
         try:
             self._consumer.seek(part.name, part.expect)
         except IllegalStateError:
-            log.info("%s is no longer ours", part.name)
+            log.info("%s is no longer ours", part.label)
 
     def _watch(self) -> None:
         """Say once when all have recovered; end a process whose fetching has stuck."""
@@ -176,11 +195,17 @@ class Fetcher(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's ba
             high = self._consumer.highwater(name) if part.is_ready else None
             if high is None:
                 continue
-            lag = max(0, high - part.expect)
-            self._metrics.lag_records.labels(name.topic, str(name.partition)).set(lag)
-            stalled = now - part.last_progress > self._config.stall_seconds
-            if lag and stalled and not part.is_full:
-                self._fail(Stopped(f"{name.topic}-{name.partition}: {lag} records wait unfetched"))
+            self._show_lag(part, high - part.position)
+            waiting = high - part.expect
+            stalled = now - part.last_progress > self._rules.stall_seconds
+            if waiting > 0 and stalled and not part.is_full:
+                self._fail(Stopped(f"{part.label}: {waiting} records wait unfetched"))
+
+    def _show_lag(self, part: Partition, records: int) -> None:
+        place = (part.name.topic, str(part.name.partition))
+        seconds = 0 if part.oldest_ms is None else (now_ms() - part.oldest_ms) / 1000
+        self._metrics.lag_records.labels(*place).set(max(0, records))
+        self._metrics.lag_seconds.labels(*place).set(max(0, seconds))
 
 
 def _polled(record: ConsumerRecord[bytes, bytes]) -> Polled:
@@ -189,9 +214,5 @@ def _polled(record: ConsumerRecord[bytes, bytes]) -> Polled:
         record.key,
         record.value,
         record.timestamp,
-        tuple(_headers(record.headers)),
+        tuple([(name, value or b"") for name, value in record.headers]) if record.headers else (),
     )
-
-
-def _headers(headers: Iterable[tuple[str, bytes | None]]) -> Iterable[tuple[str, bytes]]:
-    return ((name, value or b"") for name, value in headers)

@@ -10,6 +10,7 @@ from gateway.contract.dead_letter import from_headers
 from sinks.sink import Polled, Row
 
 _NEVER = "1970-01-01T00:00:00.000Z"
+_MAX_INT32 = 2**31 - 1
 
 
 def read_dead_letter(record: Polled) -> Row:
@@ -18,6 +19,8 @@ def read_dead_letter(record: Polled) -> Row:
     value = record.value or b""
     fields: dict[str, object] = msgspec.structs.asdict(letter)
     fields["received_at"] = _instant(letter.received_at)
+    for name in ("position", "origin_partition"):
+        fields[name] = min(getattr(letter, name), _MAX_INT32)
     fields["original"] = value.decode("utf-8", "backslashreplace")
     fields["original_bytes"] = len(value)
     dead_at = datetime.fromtimestamp(max(0, record.timestamp_ms) / 1000, UTC)

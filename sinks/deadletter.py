@@ -8,32 +8,34 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from gateway.contract.dead_letter import DeadLetter
-from gateway.contract.topics import APP_EVENTS_DEAD
+from gateway.contract.dead_letter import MAX_TEXT_LENGTH, DeadLetter, Headers
+from gateway.contract.topics import APP_EVENTS_DEAD, MAX_RECORD_BYTES
 from sinks.sink import Bad
 
 log = logging.getLogger(__name__)
 
 SEND_SECONDS = 20.0
 CLOSE_SECONDS = 5.0
-HEADER_ROOM_BYTES = 64 * 1024
+MAX_KEY_BYTES = 1024
+MAX_HEADER_BYTES = 8 * 1024  # of the record's own headers; beyond it they are left out
 
 
 class DeadLetterWriter:
     """Writes dead letters with acks=all; a failed producer is replaced, not repaired."""
 
-    def __init__(self, bootstrap: str, waits: Iterator[float]) -> None:
+    def __init__(self, bootstrap: str, waits: Callable[[], Iterator[float]]) -> None:
         self._bootstrap = bootstrap
         self._waits = waits
         self._producer: AIOKafkaProducer | None = None
 
     async def bury(self, topic: str, partition: int, bad: Sequence[Bad]) -> None:
         """Returns when Kafka has all of them; tries until it does."""
+        waits = self._waits()
         while bad:
             try:
                 async with asyncio.timeout(SEND_SECONDS):
@@ -42,14 +44,14 @@ class DeadLetterWriter:
             except (KafkaError, OSError, TimeoutError) as error:
                 log.warning("dead letters wait: %s", error or type(error).__name__)
                 await self.close()
-            await asyncio.sleep(next(self._waits))
+            await asyncio.sleep(next(waits))
 
     async def _send(self, topic: str, partition: int, bad: Sequence[Bad]) -> None:
         if self._producer is None:
             producer = AIOKafkaProducer(
                 bootstrap_servers=self._bootstrap,
                 acks="all",
-                max_request_size=APP_EVENTS_DEAD.max_message_bytes + HEADER_ROOM_BYTES,
+                max_request_size=APP_EVENTS_DEAD.max_message_bytes,
                 client_id="telemetry-sink-dead-letters",
             )
             self._producer = producer
@@ -57,9 +59,9 @@ class DeadLetterWriter:
         sent = [
             await self._producer.send(
                 APP_EVENTS_DEAD.name,
-                key=one.record.key,
-                value=one.record.value,
-                headers=_letter(topic, partition, one).to_headers(),
+                key=(one.record.key or b"")[:MAX_KEY_BYTES] or None,
+                value=(one.record.value or b"")[:MAX_RECORD_BYTES],
+                headers=_headers(topic, partition, one),
             )
             for one in bad
         ]
@@ -76,11 +78,21 @@ class DeadLetterWriter:
             log.warning("the dead-letter producer did not stop: %s", type(error).__name__)
 
 
+def _headers(topic: str, partition: int, bad: Bad) -> Headers:
+    """The record's own, then the letter's: of two headers with one name the last one counts."""
+    own = list(bad.record.headers)
+    if sum(len(name) + len(value) for name, value in own) > MAX_HEADER_BYTES:
+        own = []
+    return own + _letter(topic, partition, bad).to_headers()
+
+
 def _letter(topic: str, partition: int, bad: Bad) -> DeadLetter:
+    size = len(bad.record.value or b"")
+    cut = f" (cut from {size} bytes)" if size > MAX_RECORD_BYTES else ""
     return DeadLetter(
         source="sink",
         code=bad.code,
-        text=bad.text,
+        text=bad.text[: MAX_TEXT_LENGTH - len(cut)] + cut,
         app_id=bad.bucket[0],
         app_version=bad.app_version,
         event_id=bad.event_id,

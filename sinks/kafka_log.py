@@ -6,6 +6,7 @@ import asyncio
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import IllegalStateError, KafkaError
 
 from sinks.intent import Fenced
@@ -20,11 +21,25 @@ class KafkaLog:
     """Asks through the sink's own consumer; a single record through one of its own."""
 
     def __init__(
-        self, consumer: AIOKafkaConsumer[bytes, bytes], bootstrap: str, timeout_seconds: float
+        self,
+        consumer: AIOKafkaConsumer[bytes, bytes],
+        admin: AIOKafkaAdminClient,
+        bootstrap: str,
+        timeout_seconds: float,
     ) -> None:
         self._consumer = consumer
+        self._admin = admin
         self._bootstrap = bootstrap
         self._timeout = timeout_seconds
+
+    async def cluster(self) -> str:
+        """The id of the Kafka cluster. Raises Retryable."""
+        try:
+            async with asyncio.timeout(self._timeout):
+                described = await self._admin.describe_cluster()
+        except (KafkaError, TimeoutError, OSError) as error:
+            raise Retryable(f"Kafka: {error or type(error).__name__}") from None
+        return str(described["cluster_id"])
 
     async def bounds(self, partition: TopicPartition) -> tuple[int, int]:
         """(first kept offset, end offset). Raises Retryable."""
@@ -37,7 +52,10 @@ class KafkaLog:
         return first[partition], end[partition]
 
     async def event_id_at(self, partition: TopicPartition, offset: int) -> str | None:
-        """The event id of the record at `offset`; None when there is none. Raises Retryable."""
+        """The event id of the record at `offset`; None when there is none. Raises Retryable.
+
+        Deadlines bound its start and its read; aiokafka's stop has its own.
+        """
         reader: AIOKafkaConsumer[bytes, bytes] = AIOKafkaConsumer(
             bootstrap_servers=self._bootstrap, enable_auto_commit=False
         )
@@ -59,6 +77,7 @@ class KafkaLog:
             return None
 
     def seek(self, partition: TopicPartition, offset: int) -> None:
+        """Raises Fenced when the partition is no longer ours."""
         try:
             self._consumer.seek(partition, offset)
         except IllegalStateError as error:

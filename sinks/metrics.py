@@ -46,7 +46,8 @@ class Metrics:
         )
         self.retries = Counter(
             PREFIX + "insert_retries_total",
-            "Inserts that ClickHouse could not take at that time.",
+            "Inserts that ClickHouse could not take at that time, by its error code or `network`.",
+            ["code"],
             registry=registry,
         )
         self.dead_letters = Counter(
@@ -62,13 +63,20 @@ class Metrics:
         )
         self.lost_offsets = Counter(
             PREFIX + "lost_offsets_total",
-            "Offsets that Kafka's retention took before they could be stored.",
+            "Offsets that Kafka no longer had when they were to be stored.",
+            ["topic"],
+            registry=registry,
+        )
+        self.missing_chunks = Counter(
+            PREFIX + "missing_chunks_total",
+            "Assignments that found acknowledged chunks missing in ClickHouse: its tables are "
+            "older than Kafka's offsets.",
             ["topic"],
             registry=registry,
         )
         self.views_may_lack_chunk = Counter(
             PREFIX + "views_may_lack_chunk_total",
-            "Chunks found stored but too old to repeat: their views may lack them.",
+            "Chunks found stored and too old to be repeated: their views may lack them.",
             registry=registry,
         )
         self.position = Gauge(
@@ -79,8 +87,13 @@ class Metrics:
         )
         self.lag_seconds = Gauge(
             PREFIX + "lag_seconds",
-            "Age of the last stored chunk's last record at its insert.",
+            "Age of the oldest record that was read and has no outcome yet.",
             PLACE,
+            registry=registry,
+        )
+        self.held_bytes = Gauge(
+            PREFIX + "held_bytes",
+            "Bytes of records held in buffers and chunks, all partitions together.",
             registry=registry,
         )
 

@@ -9,81 +9,66 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from typing import Protocol
 
 from aiokafka import TopicPartition
 from msgspec import Struct
 
-from sinks.buffer import Buffer, CutRule
+from sinks.buffer import Buffer, CutRule, Memory
 from sinks.chunk_writer import ChunkWriter
 from sinks.intent import IDLE, Committed, GroupOffsets, Pin, intent_metadata
 from sinks.metrics import Metrics
-from sinks.recovery import Resume, resume_at
+from sinks.recovery import PartitionLog, Recovery, Resume
+from sinks.retry import Interrupted, Patience
 from sinks.sink import Chunk, Ledger, Polled, Retryable
 from sinks.window import IdWindow
 
 log = logging.getLogger(__name__)
 
-RECOVERY_RETRY_SECONDS = 1.0
 
+class Parts(Struct, frozen=True):
+    """What a partition works with. Sink, ledger and recovery are those of its topic."""
 
-class Interrupted(Exception):
-    """Stopped before recovery was complete: nothing is to be committed."""
-
-
-class Log(Protocol):
-    """The partition's log, as far as recovery must know it."""
-
-    async def bounds(self, partition: TopicPartition) -> tuple[int, int]:
-        """(first kept offset, end offset)."""
-
-    async def event_id_at(self, partition: TopicPartition, offset: int) -> str | None:
-        """The event id of the record at `offset`; None when it is gone or has none."""
-
-    def seek(self, partition: TopicPartition, offset: int) -> None:
-        """Fetch from `offset` on; what was fetched before is dropped."""
-
-
-class PartitionRules(Struct, frozen=True):
-    """Options of one partition's work."""
-
-    cut: CutRule
-    window_offsets: int
-    buffer_bytes: int
-    token_seconds: float
+    cluster: str
+    offsets: GroupOffsets
+    ledger: Ledger
+    kafka_log: PartitionLog
+    recovery: Recovery
+    writer: ChunkWriter
+    patience: Patience
+    memory: Memory
+    metrics: Metrics
+    clock: Callable[[], float]  # monotonic seconds
 
 
 class Partition:
     """The life of one assigned partition. `run` is its task; the fetch loop calls `add`."""
 
     def __init__(
-        self,
-        name: TopicPartition,
-        pin: Pin,
-        cluster: str,
-        offsets: GroupOffsets,
-        ledger: Ledger,
-        kafka_log: Log,
-        writer: ChunkWriter,
-        rules: PartitionRules,
-        metrics: Metrics,
-        clock: Callable[[], float],
+        self, name: TopicPartition, pin: Pin, parts: Parts, cut: CutRule, window_offsets: int
     ) -> None:
         self.name = name
+        self.label = f"{name.topic}-{name.partition}"
         self.expect = 0  # the next offset to fetch
+        self.position = 0  # the next offset to store
         self.is_ready = False  # recovered: may be fetched
-        self.last_progress = clock()
+        self.last_progress = parts.clock()
         self._pin = pin
-        self._cluster = cluster
-        self._offsets = offsets
-        self._ledger = ledger
-        self._log = kafka_log
-        self._writer = writer
-        self._rules = rules
-        self._metrics = metrics
-        self._clock = clock
-        self._buffer = Buffer(rules.cut)
-        self._window = IdWindow(rules.window_offsets)
+        self._cluster = parts.cluster
+        self._offsets = parts.offsets
+        self._ledger = parts.ledger
+        self._log = parts.kafka_log
+        self._recovery = parts.recovery
+        self._writer = parts.writer
+        self._patience = parts.patience
+        self._memory = parts.memory
+        self._metrics = parts.metrics
+        self._clock = parts.clock
+        self._buffer = Buffer(cut)
+        self._window_offsets = window_offsets
+        self._window = IdWindow(window_offsets)
+        self._at_work: Sequence[Polled] = ()
+        self._pending = 0  # records taken that have no outcome yet
+        self._pending_bytes = 0
         self._wake = asyncio.Event()
         self._is_stopping = False
         self._flushes = False
@@ -91,13 +76,30 @@ class Partition:
 
     @property
     def is_full(self) -> bool:
-        """No more is fetched; but an old chunk is repeated whole, whatever its size."""
-        return self._buffer.bytes >= self._rules.buffer_bytes and not self._is_replaying
+        """No more is fetched: the next chunk lies ready, or memory is out. But an old chunk is
+        repeated whole, whatever its size."""
+        if self._is_replaying:
+            return False
+        return self._buffer.holds_chunk or self._memory.is_full
+
+    @property
+    def oldest_ms(self) -> int | None:
+        """The timestamp of the oldest record that waits here for its outcome."""
+        first = self._at_work[0] if self._at_work else self._buffer.first
+        return None if first is None else first.timestamp_ms
 
     def add(self, records: Sequence[Polled]) -> None:
         """Take fetched records, in order."""
+        gap = records[0].offset - self.expect
+        if gap > 0:
+            log.error(
+                "%s: Kafka has no offsets %d to %d", self.label, self.expect, self.expect + gap
+            )
+            self._metrics.lost_offsets.labels(self.name.topic).inc(gap)
         self.expect = records[-1].offset + 1
         self.last_progress = self._clock()
+        self._pending += len(records)
+        self._hold(sum(record.size for record in records))
         self._metrics.poll(self.name.topic, len(records))
         self._buffer.add(records, self._clock())
         self._wake.set()
@@ -106,6 +108,7 @@ class Partition:
         """End after the chunk in work; `flush` stores first what the buffer holds."""
         self._is_stopping = True
         self._flushes = flush
+        self._patience.stop()
         self._wake.set()
 
     async def run(self) -> None:
@@ -114,16 +117,22 @@ class Partition:
         Raises Fenced, Interrupted, Misconfigured.
         """
         try:
-            position = await self._recover()
+            await self._recover()
             while not (self._is_stopping and not (self._flushes and len(self._buffer))):
                 wait = self._buffer.seconds_until_ready(self._clock())
                 if wait == 0 or (self._is_stopping and len(self._buffer)):
-                    position = await self._next_chunk(position)
+                    await self._next_chunk()
                 else:
                     await self._sleep(wait)
         finally:
-            self._metrics.give_back(self.name.topic, len(self._buffer))
-        await self._offsets.commit(self.name, self._pin, position, IDLE)
+            self._metrics.give_back(self.name.topic, self._pending)
+            self._hold(-self._pending_bytes)
+        await self._offsets.commit(self.name, self._pin, self.position, IDLE)
+
+    def _hold(self, size: int) -> None:
+        self._pending_bytes += size
+        self._memory.used_bytes += size
+        self._metrics.held_bytes.set(self._memory.used_bytes)
 
     async def _sleep(self, seconds: float | None) -> None:
         self._wake.clear()
@@ -133,83 +142,86 @@ class Partition:
         except TimeoutError:
             return
 
-    async def _next_chunk(self, start: int) -> int:
-        """Cut, announce, store. Returns the next chunk's start."""
+    async def _next_chunk(self) -> None:
+        """Cut, announce, store."""
         records = self._buffer.cut(self._clock())
         end = records[-1].offset + 1
-        try:
-            await self._offsets.commit(self.name, self._pin, start, intent_metadata(end))
-            await self._store(start, end, records)
-        except BaseException:
-            self._metrics.give_back(self.name.topic, len(records))
-            raise
+        await self._offsets.commit(self.name, self._pin, self.position, intent_metadata(end))
+        await self._store(end, records)
         if not len(self._buffer):
             # At once: it bounds the time over which ClickHouse must remember the token.
             await self._offsets.commit(self.name, self._pin, end, IDLE)
-        return end
 
-    async def _store(self, start: int, end: int, records: Sequence[Polled]) -> None:
-        chunk = Chunk(self._cluster, self.name.topic, self.name.partition, start, end)
-        await self._writer.store(chunk, records, self._window)
+    async def _store(
+        self, end: int, records: Sequence[Polled], stored: set[int] | None = None
+    ) -> None:
+        topic, partition = self.name
+        chunk = Chunk(self._cluster, topic, partition, self.position, end)
+        self._at_work = records
+        await self._writer.store(chunk, records, self._window, stored)
+        self._at_work = ()
+        self.position = end
         self.last_progress = self._clock()
-        place = (self.name.topic, str(self.name.partition))
-        self._metrics.position.labels(*place).set(end)
+        self._pending -= len(records)
+        self._hold(-sum(record.size for record in records))
+        self._metrics.position.labels(topic, str(partition)).set(end)
 
-    async def _recover(self) -> int:
-        """Find where to go on; store again a chunk that was announced. Returns the position."""
+    async def _recover(self) -> None:
+        """Find where to go on; store again a chunk that was announced."""
+        waits = self._patience.waits()
         while True:
             try:
                 resume = await self._resume()
+                stored = await self._stored(resume)
                 await self._fill_window(resume.offset)
                 break
             except Retryable as error:
-                log.warning("recovery of %s waits: %s", self.name, error)
-                if self._is_stopping:
-                    raise Interrupted from None
-                await asyncio.sleep(RECOVERY_RETRY_SECONDS)
-        self.expect = resume.offset
+                log.warning("recovery of %s waits: %s", self.label, error)
+                await self._patience.sleep(next(waits))
+        self.expect = self.position = resume.offset
         self._is_replaying = resume.end is not None
         self._log.seek(self.name, resume.offset)
         self.is_ready = True
-        log.info("%s: resume at %d, chunk end %s", self.name, resume.offset, resume.end)
-        if resume.end is None:
-            return resume.offset
-        return await self._replay(resume.offset, resume.end)
+        log.info("%s: resume at %d, chunk end %s", self.label, resume.offset, resume.end)
+        if resume.end is not None:
+            await self._replay(resume.end, stored)
 
     async def _resume(self) -> Resume:
         """An intent is in force before its chunk is stored again: it fences others off, and a
         crash in the replay finds it."""
         committed = await self._offsets.read(self.name)
-        resume = await resume_at(
-            self.name, committed, self._ledger, self._log, self._rules.token_seconds, self._metrics
-        )
+        resume = await self._recovery.resume_at(self.name, committed)
         if resume.end is not None and not _announces(committed, resume):
             metadata = intent_metadata(resume.end)
             await self._offsets.commit(self.name, self._pin, resume.offset, metadata)
         return resume
 
-    async def _fill_window(self, position: int) -> None:
-        start = position - self._rules.window_offsets
+    async def _stored(self, resume: Resume) -> set[int] | None:
+        """The offsets of a chunk's rows, for one whose token may be forgotten."""
+        if resume.end is None or not resume.is_old:
+            return None
         topic, partition = self.name
+        found = await self._ledger.identities(topic, partition, resume.offset, resume.end)
+        return {offset for offset, _ in found}
+
+    async def _fill_window(self, position: int) -> None:
+        if not self._window_offsets:
+            return
+        topic, partition = self.name
+        start = position - self._window_offsets
         found = await self._ledger.identities(topic, partition, start, position)
-        self._window = IdWindow(self._rules.window_offsets)
+        self._window = IdWindow(self._window_offsets)
         self._window.remember(found, position)
 
-    async def _replay(self, start: int, end: int) -> int:
+    async def _replay(self, end: int, stored: set[int] | None) -> None:
         """Exactly the old bounds: the token then makes it no insert, or completes a torn one."""
         while self.expect < end:
             if self._is_stopping:
                 raise Interrupted
             await self._sleep(None)
         self._is_replaying = False
-        records = self._buffer.cut_before(end, self._clock())
         self._metrics.replays.labels(self.name.topic).inc()
-        try:
-            await self._store(start, end, records)
-        except BaseException:
-            self._metrics.give_back(self.name.topic, len(records))
-            raise
-        return end
+        await self._store(end, self._buffer.cut_before(end, self._clock()), stored)
 
 
 def _announces(committed: Committed, resume: Resume) -> bool:

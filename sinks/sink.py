@@ -8,6 +8,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
+OBJECT_BYTES = 250  # what Python adds to a record's own bytes
 AppHour = tuple[str, int]  # app_id, and received_at in whole hours since 1970
 
 
@@ -23,7 +24,7 @@ class Polled(Struct, frozen=True, gc=False):
     @property
     def size(self) -> int:
         """Bytes it holds, roughly."""
-        return len(self.value or b"") + len(self.key or b"") + 100
+        return len(self.value or b"") + len(self.key or b"") + OBJECT_BYTES
 
 
 class Row(Struct, frozen=True, gc=False):
@@ -77,11 +78,16 @@ class Block(Struct, frozen=True, gc=False):
 
     chunk: Chunk
     rows: list[Row]
-    tallies: Mapping[AppHour, Tally]
+    tallies: Mapping[AppHour, Tally]  # of all records of the chunk
+    token: str  # of the insert of `rows`
 
 
 class Retryable(Exception):
-    """Not now: the same block again, later."""
+    """Not now: the same block again, later. `cause` is a code or a word, for counting."""
+
+    def __init__(self, text: str, cause: str = "network") -> None:
+        super().__init__(text)
+        self.cause = cause
 
 
 class Unwritable(Exception):
@@ -102,7 +108,9 @@ class Sink(Protocol):
         """
 
     async def find_bad(self, block: Block) -> dict[int, str]:
-        """The offsets of rows that can never be stored, each with the reason; changes nothing.
+        """Offsets of rows that can never be stored, each with the reason; changes nothing.
+
+        Not all, where they are many: then the rest is refused, and asked for, again.
 
         Raises Retryable, Misconfigured.
         """
@@ -131,4 +139,5 @@ class Ledger(Protocol):
         """(offset, identity) of the rows stored from [start, end), in order. Raises Retryable."""
 
     async def last_row(self, topic: str, partition: int) -> tuple[int, str] | None:
-        """(offset, event id) of the row of the highest offset. Raises Retryable."""
+        """(offset, event id) of the row of the highest offset; "" where rows have no id of their
+        own. Raises Retryable."""

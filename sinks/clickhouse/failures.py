@@ -31,4 +31,4 @@ def failure_of(text: str) -> Retryable | Unwritable | Misconfigured:
         return Unwritable(short)
     if code in CONFIGURATION:
         return Misconfigured(short)
-    return Retryable(short)
+    return Retryable(short, cause="network" if code is None else str(code))

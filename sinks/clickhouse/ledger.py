@@ -46,8 +46,6 @@ class ClickHouseLedger:
     async def identities(
         self, topic: str, partition: int, start: int, end: int
     ) -> list[tuple[int, bytes]]:
-        if not self._table.drops_copies:
-            return []
         sql = f"""
 SELECT kafka_offset, app_id, device_id, toString(event_id)
 FROM {self._table.name}
@@ -58,10 +56,9 @@ ORDER BY kafka_offset
         return [(_int(row[0]), identity_of(str(row[1]), str(row[2]), str(row[3]))) for row in rows]
 
     async def last_row(self, topic: str, partition: int) -> tuple[int, str] | None:
-        if not self._table.drops_copies:
-            return None
+        event_id = "toString(event_id)" if self._table.drops_copies else "''"
         sql = f"""
-SELECT kafka_offset, toString(event_id)
+SELECT kafka_offset, {event_id}
 FROM {self._table.name}
 WHERE {_PLACE}
 ORDER BY kafka_offset DESC

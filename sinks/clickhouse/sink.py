@@ -1,12 +1,14 @@
-"""The ClickHouse sink: one block is one INSERT under the chunk's token, then its account.
+"""The ClickHouse sink: one block is its account, then one INSERT under the chunk's token.
 
 The token makes a repeated insert no insert at all, in the table and in every view behind it.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Mapping, Sequence
 from datetime import UTC, datetime
+from hashlib import blake2b
 from typing import TypeVar
 
 import aiohttp
@@ -16,7 +18,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from sinks.clickhouse.failures import failure_of
 from sinks.clickhouse.tables import Table, body_of, constant_of
-from sinks.sink import AppHour, Block, Misconfigured, Retryable, Row, Tally, Unwritable
+from sinks.sink import Block, Misconfigured, Retryable, Row, Unwritable
 
 T = TypeVar("T")
 
@@ -54,6 +56,8 @@ CHUNK_COLUMNS = (
     "dead",
 )
 NETWORK = (OSError, TimeoutError, aiohttp.ClientError)
+ASK_SECONDS = 30.0  # for a question about what is stored
+MOST_BAD = 1_000  # found by one bisection; the writer asks again when there are more
 
 
 async def known_settings(client: AsyncClient) -> dict[str, str]:
@@ -63,10 +67,11 @@ async def known_settings(client: AsyncClient) -> dict[str, str]:
     return {name: value for name, value in INSERT_SETTINGS.items() if name in names}
 
 
-async def guarded(call: Awaitable[T]) -> T:
-    """A call to ClickHouse whose errors are the three failures of a sink."""
+async def guarded(call: Awaitable[T], seconds: float = ASK_SECONDS) -> T:
+    """A call to ClickHouse with a deadline, whose errors are the three failures of a sink."""
     try:
-        return await call
+        async with asyncio.timeout(seconds):
+            return await call
     except ClickHouseError as error:
         raise failure_of(str(error)) from None
     except NETWORK as error:
@@ -74,29 +79,38 @@ async def guarded(call: Awaitable[T]) -> T:
 
 
 class ClickHouseSink:
-    """Writes the blocks of one table."""
+    """Writes the blocks of one table; every insert within `seconds`."""
 
-    def __init__(self, client: AsyncClient, table: Table, settings: Mapping[str, str]) -> None:
+    def __init__(
+        self, client: AsyncClient, table: Table, settings: Mapping[str, str], seconds: float
+    ) -> None:
         self._client = client
         self._table = table
         self._settings = dict(settings)
+        self._seconds = seconds
 
     async def write(self, block: Block) -> None:
-        """Store the block: its rows first, then the account of what has no row."""
+        """Store the block: the account of what has no row, then its rows.
+
+        In this order, a chunk that has rows has all of its account, whatever comes between.
+        """
+        if self._table.has_account:
+            await self._write_rest(block)
         if block.rows:
-            await self._insert(
-                self._table.name,
-                self._table.columns,
-                _body(block, block.rows),
-                block.chunk.token,
-            )
+            body = _body(block, block.rows)
+            await self._insert(self._table.name, self._table.columns, body, block.token)
+
+    async def _write_rest(self, block: Block) -> None:
+        """Other contents are another insert: rows found bad change the account of a chunk, and
+        `chunks` keeps the newest."""
         rest = _rest(block)
-        if rest and self._table.has_account:
-            token = f"{block.chunk.token}:rest"
-            try:
-                await self._insert("telemetry.chunks", CHUNK_COLUMNS, rest, token)
-            except Unwritable as error:  # these rows are ours: no record is at fault
-                raise Misconfigured(str(error)) from None
+        if not rest:
+            return
+        token = f"{block.token}:rest-{blake2b(rest, digest_size=8).hexdigest()}"
+        try:
+            await self._insert("telemetry.chunks", CHUNK_COLUMNS, rest, token)
+        except Unwritable as error:  # these rows are ours: no record is at fault
+            raise Misconfigured(str(error)) from None
 
     async def find_bad(self, block: Block) -> dict[int, str]:
         """Bisect against the probe table, which parses everything and keeps nothing."""
@@ -105,6 +119,8 @@ class ClickHouseSink:
         return bad
 
     async def _search(self, block: Block, rows: Sequence[Row], bad: dict[int, str]) -> None:
+        if len(bad) >= MOST_BAD:
+            return
         try:
             await self._insert(self._table.probe, self._table.columns, _body(block, rows), "")
         except Unwritable as error:
@@ -120,7 +136,8 @@ class ClickHouseSink:
         if token:
             settings["insert_deduplication_token"] = token
         await guarded(
-            self._client.raw_insert(table, columns, body, settings=settings, fmt="JSONEachRow")
+            self._client.raw_insert(table, columns, body, settings=settings, fmt="JSONEachRow"),
+            self._seconds,
         )
 
 
@@ -128,7 +145,7 @@ def _body(block: Block, rows: Sequence[Row]) -> bytes:
     chunk = block.chunk
     constant = constant_of(chunk.cluster, chunk.topic, chunk.partition, chunk.start, chunk.end)
     tallies = {bucket: (one.duplicates, one.dead) for bucket, one in block.tallies.items()}
-    return body_of(list(rows), constant, tallies)
+    return body_of(rows, constant, tallies)
 
 
 def _rest(block: Block) -> bytes:
@@ -157,6 +174,3 @@ def _rest(block: Block) -> bytes:
 
 def _hour(hour: int) -> str:
     return datetime.fromtimestamp(hour * 3600, UTC).strftime("%Y-%m-%d %H:00:00")
-
-
-__all__ = ["AppHour", "ClickHouseSink", "Tally", "guarded", "known_settings"]

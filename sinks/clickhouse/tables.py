@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
 from msgspec import Struct
@@ -11,7 +11,7 @@ from gateway.contract import topics
 from gateway.contract.dead_letter import DeadLetter
 from sinks.dead_rows import read_dead_letter
 from sinks.rows import EventRow, read_event
-from sinks.sink import Bad, Polled, Row
+from sinks.sink import AppHour, Bad, Polled, Row
 
 SPLICED = (
     "kafka_cluster",
@@ -65,9 +65,7 @@ DEAD_LETTERS = Table(
 )
 
 
-def body_of(
-    rows: list[Row], constant: bytes, tallies: dict[tuple[str, int], tuple[int, int]]
-) -> bytes:
+def body_of(rows: Sequence[Row], constant: bytes, tallies: dict[AppHour, tuple[int, int]]) -> bytes:
     """The rows as JSONEachRow: each record's own bytes, then what the sink knows.
 
     `constant` is the same for the whole chunk; duplicates and dead differ by app and hour.
@@ -77,7 +75,10 @@ def body_of(
         % (constant, duplicates, dead)
         for bucket, (duplicates, dead) in tallies.items()
     }
-    return b"".join([b"%b%b%d}\n" % (row.body, tails[row.bucket], row.offset) for row in rows])
+    parts: list[bytes] = []
+    for row in rows:
+        parts += (row.body, tails[row.bucket], b"%d}\n" % row.offset)
+    return b"".join(parts)
 
 
 def constant_of(cluster: str, topic: str, partition: int, start: int, end: int) -> bytes:
