@@ -12,18 +12,15 @@ PERMANENT = {6, 26, 27, 32, 33, 38, 41, 53, 69, 70, 72, 117, 131, 321, 349, 376,
 CONFIGURATION = {16, 47, 60, 62, 81, 115, 164, 192, 193, 194, 195, 291, 497, 516}
 TOO_MANY_PARTS = 252  # slow down; but "for single INSERT block" means the block, for ever
 
-_CODE = re.compile(r"\bcode:?\s*(\d+)", re.IGNORECASE)
+_CODE = re.compile(r"\bCode: (\d+)\. ")
 
 
-def code_of(text: str) -> int | None:
-    """The code in an error's text, None where the server did not say one."""
-    found = _CODE.search(text)
-    return int(found.group(1)) if found else None
-
-
-def failure_of(text: str) -> Retryable | Unwritable | Misconfigured:
-    """What to do about an error. Without a code it is the network, or a server going down."""
-    code = code_of(text)
+def failure_of(text: str, code: int | None = None) -> Retryable | Unwritable | Misconfigured:
+    """What to do about an error. Without a code, from the server or at the head of its text, it
+    is the network, or a server going down."""
+    if code is None:
+        found = _CODE.search(text)
+        code = int(found.group(1)) if found else None
     short = text[:500]
     if code == TOO_MANY_PARTS and "single INSERT block" in text:
         return Misconfigured(short)

@@ -14,7 +14,7 @@ from typing import TypeVar
 import aiohttp
 import msgspec
 from clickhouse_connect.driver.asyncclient import AsyncClient
-from clickhouse_connect.driver.exceptions import ClickHouseError
+from clickhouse_connect.driver.exceptions import ClickHouseError, Error
 
 from sinks.clickhouse.failures import failure_of
 from sinks.clickhouse.tables import Table, body_of, constant_of
@@ -73,7 +73,8 @@ async def guarded(call: Awaitable[T], seconds: float = ASK_SECONDS) -> T:
         async with asyncio.timeout(seconds):
             return await call
     except ClickHouseError as error:
-        raise failure_of(str(error)) from None
+        code = error.code if isinstance(error, Error) else None
+        raise failure_of(str(error), code) from None
     except NETWORK as error:
         raise Retryable(f"ClickHouse does not answer: {type(error).__name__}: {error}") from None
 

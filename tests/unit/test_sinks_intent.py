@@ -1,0 +1,39 @@
+"""What a commit's metadata says of the chunk in flight."""
+
+from __future__ import annotations
+
+import pytest
+
+from sinks.intent import IDLE, Committed, intent_metadata, parse_metadata
+
+
+def test_an_intent_names_the_end_of_its_chunk() -> None:
+    assert parse_metadata(5, intent_metadata(9)) == Committed(5, 9, is_ours=True)
+
+
+def test_an_idle_commit_is_ours_with_nothing_in_flight() -> None:
+    assert parse_metadata(5, IDLE) == Committed(5, None, is_ours=True)
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        None,
+        "",
+        "{",
+        "[]",
+        "7",
+        "some tool",
+        "{}",
+        '{"v":2,"end":9}',
+        '{"v":1,"end":5}',
+        '{"v":1,"end":"9"}',
+        '{"v":1,"end":true}',
+    ],
+)
+def test_anything_else_is_somebody_elses_commit(metadata: str | None) -> None:
+    assert parse_metadata(5, metadata) == Committed(5, None, is_ours=False)
+
+
+def test_metadata_fits_into_a_commit_whatever_the_offset() -> None:
+    assert len(intent_metadata(2**63 - 1)) < 4096
