@@ -76,11 +76,16 @@ class GroupOffsets:
     """The group's offsets: read with their metadata, written under a pin."""
 
     def __init__(
-        self, consumer: AIOKafkaConsumer[bytes, bytes], admin: AIOKafkaAdminClient, group: str
+        self,
+        consumer: AIOKafkaConsumer[bytes, bytes],
+        admin: AIOKafkaAdminClient,
+        group: str,
+        retry_seconds: float = RETRY_SECONDS,
     ) -> None:
         self._consumer = consumer
         self._admin = admin
         self._group = group
+        self._retry_seconds = retry_seconds
 
     def pin(self) -> Pin:
         """The pair of the current assignment; to be asked when partitions are assigned."""
@@ -102,7 +107,7 @@ class GroupOffsets:
                 found = {}
             if partition in found:
                 return parse_metadata(found[partition].offset, found[partition].metadata)
-            await asyncio.sleep(RETRY_SECONDS)
+            await asyncio.sleep(self._retry_seconds)
 
     async def commit(self, partition: TopicPartition, pin: Pin, offset: int, metadata: str) -> None:
         """Commit under `pin`; returns when the broker has it. Raises Fenced."""
@@ -123,7 +128,7 @@ class GroupOffsets:
                 raise Fenced(f"{partition.topic}-{partition.partition}: {error.__name__}")
             if not error.retriable:
                 raise error()
-            await asyncio.sleep(RETRY_SECONDS)
+            await asyncio.sleep(self._retry_seconds)
 
     async def _send(self, request: OffsetCommitRequest) -> int:
         """The broker's code for the one partition; retriable codes for a lost connection."""

@@ -57,6 +57,7 @@ class FakeSink:
         self.rows: list[tuple[str, Row]] = []  # with the token each came under
         self.blocks: list[Block] = []  # every block written, also again
         self.fail_next: list[Exception] = []
+        self.is_down = False
         self.refuses: Callable[[Row], bool] = lambda row: b"only the engine refuses" in row.body
         self._tokens: set[str] = set()
 
@@ -68,6 +69,7 @@ class FakeSink:
         self.blocks.append(block)
         if self.fail_next:
             raise self.fail_next.pop(0)
+        self._answer()
         if any(self.refuses(row) for row in block.rows):
             raise Unwritable("told to refuse")
         if block.token not in self._tokens:
@@ -75,7 +77,12 @@ class FakeSink:
             self.rows += [(block.token, row) for row in block.rows]
 
     async def find_bad(self, block: Block) -> dict[int, str]:
+        self._answer()
         return {row.offset: "told to refuse" for row in block.rows if self.refuses(row)}
+
+    def _answer(self) -> None:
+        if self.is_down:
+            raise Retryable("told to be down")
 
 
 class FakeGraveyard:

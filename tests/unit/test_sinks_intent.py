@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from sinks.intent import IDLE, Committed, intent_metadata, parse_metadata
+from aiokafka import TopicPartition
+from aiokafka.errors import KafkaError
+from aiokafka.structs import OffsetAndMetadata
+
+from sinks.intent import IDLE, Committed, GroupOffsets, intent_metadata, parse_metadata
+from tests.fakes_sink import PLACE
 
 
 def test_an_intent_names_the_end_of_its_chunk() -> None:
@@ -37,3 +42,25 @@ def test_anything_else_is_somebody_elses_commit(metadata: str | None) -> None:
 
 def test_metadata_fits_into_a_commit_whatever_the_offset() -> None:
     assert len(intent_metadata(2**63 - 1)) < 4096
+
+
+class FakeAdmin:
+    """Answers each read with the next of its script."""
+
+    def __init__(self, *script: dict[TopicPartition, OffsetAndMetadata] | Exception) -> None:
+        self._script = list(script)
+
+    async def list_consumer_group_offsets(
+        self, group: str, partitions: list[TopicPartition]
+    ) -> dict[TopicPartition, OffsetAndMetadata]:
+        answer = self._script.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+async def test_an_answer_without_the_partition_is_an_error_not_a_missing_offset() -> None:
+    admin = FakeAdmin({}, KafkaError(), {PLACE: OffsetAndMetadata(7, IDLE)})
+    offsets = GroupOffsets(None, admin, "group", retry_seconds=0.0)  # type: ignore[arg-type]
+
+    assert await offsets.read(PLACE) == Committed(7, None, is_ours=True)
