@@ -148,9 +148,12 @@ class Partition:
         end = records[-1].offset + 1
         await self._offsets.commit(self.name, self._pin, self.position, intent_metadata(end))
         await self._store(end, records)
+        await self._acknowledge()
+
+    async def _acknowledge(self) -> None:
+        """When nothing waits, at once: it bounds how long ClickHouse must remember the token."""
         if not len(self._buffer):
-            # At once: it bounds the time over which ClickHouse must remember the token.
-            await self._offsets.commit(self.name, self._pin, end, IDLE)
+            await self._offsets.commit(self.name, self._pin, self.position, IDLE)
 
     async def _store(
         self, end: int, records: Sequence[Polled], stored: set[int] | None = None
@@ -222,6 +225,7 @@ class Partition:
         self._is_replaying = False
         self._metrics.replays.labels(self.name.topic).inc()
         await self._store(end, self._buffer.cut_before(end, self._clock()), stored)
+        await self._acknowledge()
 
 
 def _announces(committed: Committed, resume: Resume) -> bool:

@@ -18,7 +18,8 @@ from sinks.brake import Brake
 from sinks.buffer import CutRule, Memory
 from sinks.chunk_writer import ChunkWriter
 from sinks.clickhouse import sql
-from sinks.clickhouse.ledger import ClickHouseLedger, check_tables
+from sinks.clickhouse.checks import check_tables
+from sinks.clickhouse.ledger import ClickHouseLedger
 from sinks.clickhouse.sink import ClickHouseSink, known_settings
 from sinks.clickhouse.tables import DEAD_LETTERS, EVENTS, Table
 from sinks.config import SinkConfig

@@ -7,7 +7,7 @@ from clickhouse_connect.driver.asyncclient import AsyncClient
 from sinks.clickhouse.sink import guarded
 from sinks.clickhouse.tables import Table
 from sinks.rows import identity_of
-from sinks.sink import Misconfigured, StoredChunk
+from sinks.sink import StoredChunk
 
 _PLACE = """kafka_cluster = {cluster:String}
   AND kafka_topic = {topic:String}
@@ -95,24 +95,6 @@ LIMIT 1
         }
         found = await guarded(self._client.query(sql, parameters=parameters))
         return [tuple(row) for row in found.result_rows]
-
-
-async def check_tables(client: AsyncClient, tables: tuple[Table, ...]) -> None:
-    """Refuse tables that are not this version's. Raises Misconfigured, Retryable."""
-    for table in tables:
-        database, _, name = table.name.partition(".")
-        found = await guarded(
-            client.query(
-                "SELECT name FROM system.columns"
-                " WHERE database = {database:String} AND table = {name:String}",
-                parameters={"database": database, "name": name},
-            )
-        )
-        columns = {row[0] for row in found.result_rows}
-        missing = [column for column in table.columns if column not in columns]
-        if missing:
-            what = f"column {missing[0]}" if columns else "the table"
-            raise Misconfigured(f"{table.name}: {what} is missing; run `telemetry-sink migrate`")
 
 
 def _int(value: object) -> int:

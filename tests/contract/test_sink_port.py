@@ -23,7 +23,8 @@ REFUSED: dict[str, Any] = {"crash_reason": "only the engine refuses"}
 class SinkUnderTest(Protocol):
     """A sink and what its tests ask of it."""
 
-    sink: Sink
+    @property
+    def sink(self) -> Sink: ...
 
     def stored(self, cluster: str) -> list[int]:
         """Offsets of the rows stored, each as often as it is."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 from aiokafka.structs import OffsetAndMetadata
@@ -61,6 +60,6 @@ class FakeAdmin:
 
 async def test_an_answer_without_the_partition_is_an_error_not_a_missing_offset() -> None:
     admin = FakeAdmin({}, KafkaError(), {PLACE: OffsetAndMetadata(7, IDLE)})
-    offsets = GroupOffsets(None, admin, "group", retry_seconds=0.0)  # type: ignore[arg-type]
+    offsets = GroupOffsets(None, admin, "group", retry_seconds=0.0)
 
     assert await offsets.read(PLACE) == Committed(7, None, is_ours=True)

@@ -235,7 +235,7 @@ async def test_a_chunk_known_from_the_rows_is_announced_before_it_is_repeated() 
         assert bench.offsets.commits == [(4, intent_metadata(9))]
 
         feed(partition, 4, 9)
-        await until(lambda: partition.position == 9)
+        await until(lambda: bench.offsets.commits[-1] == (9, IDLE))
 
     assert bench.sink.offsets == [4, 5, 6, 7, 8]
 
