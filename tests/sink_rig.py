@@ -42,7 +42,8 @@ class SinkRig:
     def __init__(self, kafka: KafkaUnderTest, clickhouse: ClickHouseUnderTest, folder: Path):
         self.kafka = kafka
         self.clickhouse = clickhouse
-        self.url = clickhouse.url  # what the sinks are told; a test may put a proxy there
+        self.url = clickhouse.url  # what the sinks are told; a test may put proxies there
+        self.bootstrap = kafka.bootstrap
         self.group = f"sink-{uuid4()}"
         self.app = f"app-{uuid4()}"
         self._folder = folder
@@ -50,14 +51,14 @@ class SinkRig:
 
     def start(self, instance: str | None = None, **options: object) -> Process:
         process = sink(
-            self.kafka.bootstrap,
+            self.bootstrap,
             self.url,
             self.clickhouse.user,
             self.clickhouse.password,
             self._folder / f"sink-{len(self.sinks)}.log",
             group=self.group,
             instance=instance,
-            **options,  # type: ignore[arg-type]  # options of the sink
+            **options,  # type: ignore[arg-type]  # options of the sink, and its module
         )
         self.sinks.append(process)
         return process
@@ -65,6 +66,7 @@ class SinkRig:
     def close(self) -> None:
         for process in self.sinks:
             if not process.is_dead():
+                process.thaw()
                 process.kill()
 
     def record(self, **changes: Any) -> bytes:
