@@ -8,10 +8,13 @@ from tests.clickhouse import ClickHouseUnderTest
 from tests.exactness import assert_exact, stored
 from tests.kafka import KafkaUnderTest, wait_until
 from tests.kafka_proxy import KafkaProxy
+from tests.processes import Process
 from tests.proxy import ClickHouseProxy, Dropped, Harm, Insert
 from tests.sink_rig import SinkRig
 
 EVENTS = "telemetry.events"
+
+MATURE = 14  # chunks of a life: some beyond those it repeats, in every partition's middle
 
 WINDOWS = (
     "before the intent",
@@ -42,11 +45,14 @@ class ExactRig(SinkRig):
 
     def live_and_die(self, lives: int) -> None:
         """Sinks one after another, each until it is dead, then one that lives on."""
-        for _ in range(lives):
-            process = self.start("one")
-            wait_until(process.is_dead, 60, "the sink's death")
-        self.start("one")
+        for life in range(lives):
+            wait_until(self.start_life(life).is_dead, 60, "the sink's death")
+        self.start_life(lives)
         self.wait_idle()
+
+    def start_life(self, life: int) -> Process:
+        """Each life would cut other chunks than the one before."""
+        return self.start("one", chunk_rows=20 + 7 * life)
 
     def assert_exact(self) -> None:
         assert_exact(self.kafka.bootstrap, self.clickhouse, self.app)
@@ -58,7 +64,7 @@ class ExactRig(SinkRig):
 
 
 class Kill(Harm):
-    """Kills the newest sink at the second chunk of each of its lives, in one window."""
+    """Kills the newest sink at one chunk of each of its lives, in one window."""
 
     def __init__(self, rig: ExactRig, window: str, lives: int) -> None:
         self.lives = lives
@@ -86,7 +92,7 @@ class Kill(Harm):
             return
         process = self._rig.sinks[-1]
         self._chunks[process.pid] = self._chunks.get(process.pid, 0) + 1
-        if self._chunks[process.pid] == 2 and self._left:
+        if self._chunks[process.pid] == MATURE and self._left:
             self._left -= 1
             process.kill()
         if drops and process.is_dead():

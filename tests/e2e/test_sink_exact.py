@@ -154,10 +154,10 @@ def test_a_sink_told_to_stop_drains_and_the_next_one_repeats_nothing(rig: ExactR
 def test_a_group_that_lost_its_offsets_goes_on_from_the_rows(rig: ExactRig) -> None:
     produce(rig.kafka.bootstrap, rig.app, seed=15, count=600)
     rig.proxy.harm = Kill(rig, "inserted, the answer unheard", lives=1)
-    wait_until(rig.start("one").is_dead, 60, "the sink's death")
+    wait_until(rig.start_life(0).is_dead, 60, "the sink's death")
 
     rig.group = f"sink-{uuid4()}"
-    rig.start("one")
+    rig.start_life(1)
     rig.wait_idle()
 
     rig.assert_exact()
