@@ -30,6 +30,20 @@ class Memory:
         return self.used_bytes >= self._limit
 
 
+class Pace:
+    """How much longer than the rule says a chunk may wait: every insert has a fixed cost, so that
+    five a second are enough, however many partitions hold records."""
+
+    INSERTS_PER_SECOND = 5
+
+    def __init__(self) -> None:
+        self.holding: set[object] = set()  # the partitions whose buffers are not empty
+
+    @property
+    def stretch(self) -> float:
+        return max(1.0, len(self.holding) / self.INSERTS_PER_SECOND)
+
+
 class Buffer:
     """In order; what is cut leaves at once, what is not cut stays."""
 
@@ -58,13 +72,13 @@ class Buffer:
         """Whether its rows or bytes make a chunk, whatever its age."""
         return len(self._records) >= self._rule.rows or self.bytes >= self._rule.bytes
 
-    def seconds_until_ready(self, now: float) -> float | None:
+    def seconds_until_ready(self, now: float, stretch: float = 1.0) -> float | None:
         """0 when a chunk can be cut; None while there is nothing to wait for."""
         if self._since is None:
             return None
         if self.holds_chunk:
             return 0.0
-        return max(0.0, self._since + self._rule.age_seconds - now)
+        return max(0.0, self._since + stretch * self._rule.age_seconds - now)
 
     def cut(self, now: float) -> list[Polled]:
         """The next chunk's records, within its limits; at least one."""

@@ -37,7 +37,7 @@ class SinkConfig(Struct, frozen=True, kw_only=True):
     ] = 32 * MB
     chunk_age_seconds: Annotated[
         float,
-        Meta(ge=0, le=60, description="age that makes a chunk; 0: 1 s, more with many partitions"),
+        Meta(ge=0, le=60, description="age that makes a chunk; 0: 1 s, longer under load"),
     ] = 0.0
     buffer_bytes: Annotated[
         int, Meta(ge=MB, description="records held by all partitions; beyond it none is fetched")

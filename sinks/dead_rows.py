@@ -25,8 +25,8 @@ def read_dead_letter(record: Polled) -> Row:
     fields["original_bytes"] = len(value)
     dead_at = datetime.fromtimestamp(max(0, record.timestamp_ms) / 1000, UTC)
     fields["dead_at"] = dead_at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    body = msgspec.json.encode(fields)[:-1]
-    return Row(record.offset, body, None, (letter.app_id, max(0, record.timestamp_ms) // 3_600_000))
+    own = msgspec.json.encode(fields)
+    return Row(record.offset, own, None, (letter.app_id, max(0, record.timestamp_ms) // 3_600_000))
 
 
 def _instant(text: str) -> str:

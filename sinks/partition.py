@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from aiokafka import TopicPartition
 from msgspec import Struct
 
-from sinks.buffer import Buffer, CutRule, Memory
+from sinks.buffer import Buffer, CutRule, Memory, Pace
 from sinks.chunk_writer import ChunkWriter
 from sinks.intent import IDLE, Committed, GroupOffsets, Pin, intent_metadata
 from sinks.metrics import Metrics
@@ -36,6 +36,8 @@ class Parts(Struct, frozen=True):
     writer: ChunkWriter
     patience: Patience
     memory: Memory
+    pace: Pace | None  # None: chunks wait as long as the rule says
+    at_work: asyncio.Semaphore  # chunks that may be stored at once, all partitions together
     metrics: Metrics
     clock: Callable[[], float]  # monotonic seconds
 
@@ -61,6 +63,8 @@ class Partition:
         self._writer = parts.writer
         self._patience = parts.patience
         self._memory = parts.memory
+        self._pace = parts.pace
+        self._slots = parts.at_work
         self._metrics = parts.metrics
         self._clock = parts.clock
         self._buffer = Buffer(cut)
@@ -102,6 +106,7 @@ class Partition:
         self._hold(sum(record.size for record in records))
         self._metrics.poll(self.name.topic, len(records))
         self._buffer.add(records, self._clock())
+        self._note_holding()
         self._wake.set()
 
     def stop(self, *, flush: bool) -> None:
@@ -119,7 +124,7 @@ class Partition:
         try:
             await self._recover()
             while not (self._is_stopping and not (self._flushes and len(self._buffer))):
-                wait = self._buffer.seconds_until_ready(self._clock())
+                wait = self._seconds_until_ready()
                 if wait == 0 or (self._is_stopping and len(self._buffer)):
                     await self._next_chunk()
                 else:
@@ -127,12 +132,24 @@ class Partition:
         finally:
             self._metrics.give_back(self.name.topic, self._pending)
             self._hold(-self._pending_bytes)
+            if self._pace is not None:
+                self._pace.holding.discard(self.name)
         await self._offsets.commit(self.name, self._pin, self.position, IDLE)
 
     def _hold(self, size: int) -> None:
         self._pending_bytes += size
         self._memory.used_bytes += size
         self._metrics.held_bytes.set(self._memory.used_bytes)
+
+    def _seconds_until_ready(self) -> float | None:
+        stretch = 1.0 if self._pace is None else self._pace.stretch
+        return self._buffer.seconds_until_ready(self._clock(), stretch)
+
+    def _note_holding(self) -> None:
+        if self._pace is not None and len(self._buffer):
+            self._pace.holding.add(self.name)
+        elif self._pace is not None:
+            self._pace.holding.discard(self.name)
 
     async def _sleep(self, seconds: float | None) -> None:
         self._wake.clear()
@@ -144,10 +161,12 @@ class Partition:
 
     async def _next_chunk(self) -> None:
         """Cut, announce, store."""
-        records = self._buffer.cut(self._clock())
-        end = records[-1].offset + 1
-        await self._offsets.commit(self.name, self._pin, self.position, intent_metadata(end))
-        await self._store(end, records)
+        async with self._slots:
+            records = self._buffer.cut(self._clock())
+            self._note_holding()
+            end = records[-1].offset + 1
+            await self._offsets.commit(self.name, self._pin, self.position, intent_metadata(end))
+            await self._store(end, records)
         await self._acknowledge()
 
     async def _acknowledge(self) -> None:
@@ -224,7 +243,10 @@ class Partition:
             await self._sleep(None)
         self._is_replaying = False
         self._metrics.replays.labels(self.name.topic).inc()
-        await self._store(end, self._buffer.cut_before(end, self._clock()), stored)
+        async with self._slots:
+            records = self._buffer.cut_before(end, self._clock())
+            self._note_holding()
+            await self._store(end, records, stored)
         await self._acknowledge()
 
 

@@ -15,7 +15,7 @@ from aiokafka.errors import KafkaError
 from msgspec import Struct
 
 from sinks.brake import Brake
-from sinks.buffer import CutRule, Memory
+from sinks.buffer import CutRule, Memory, Pace
 from sinks.chunk_writer import ChunkWriter
 from sinks.clickhouse import sql
 from sinks.clickhouse.checks import check_tables
@@ -43,6 +43,8 @@ T = TypeVar("T")
 
 TABLES = (EVENTS, DEAD_LETTERS)
 RETRY_SECONDS = 1.0
+CHUNKS_AT_WORK = 2  # a chunk at work takes several times its bytes; more at once are no faster
+LEAST_AGE_SECONDS = 1.0
 
 
 async def run_clickhouse(
@@ -155,6 +157,8 @@ class _Work:
         self._config = config
         self._clickhouse = clickhouse
         self._memory = Memory(config.buffer_bytes)
+        self._pace = None if config.chunk_age_seconds else Pace()
+        self._at_work = asyncio.Semaphore(CHUNKS_AT_WORK)
         seconds = config.kafka_request_timeout_ms / 1000
         self._log = KafkaLog(kafka.consumer, kafka.admin, config.kafka_bootstrap, seconds)
 
@@ -164,7 +168,7 @@ class _Work:
         made: dict[TopicPartition, Partition] = {}
         for table in TABLES:
             names = [name for name in assigned if name.topic == table.topic]
-            cut = _cut(self._config, len(names))
+            cut = _cut(self._config)
             window = self._config.dedup_window_offsets if table.drops_copies else 0
             made |= {name: Partition(name, pin, self._parts(table), cut, window) for name in names}
         return made
@@ -193,14 +197,15 @@ class _Work:
             writer=writer,
             patience=patience,
             memory=self._memory,
+            pace=self._pace,
+            at_work=self._at_work,
             metrics=self.metrics,
             clock=time.monotonic,
         )
 
 
-def _cut(config: SinkConfig, partitions: int) -> CutRule:
-    """Every insert has a fixed cost: with many partitions each of them waits a little longer."""
-    age = config.chunk_age_seconds or max(1.0, partitions / 5)
+def _cut(config: SinkConfig) -> CutRule:
+    age = config.chunk_age_seconds or LEAST_AGE_SECONDS
     return CutRule(config.chunk_rows, config.chunk_bytes, age)
 
 

@@ -28,10 +28,10 @@ class Polled(Struct, frozen=True, gc=False):
 
 
 class Row(Struct, frozen=True, gc=False):
-    """A record that can be stored. `body` is its JSON object without the closing brace."""
+    """A record that can be stored. `value` is its JSON object: the record's own bytes."""
 
     offset: int
-    body: bytes
+    value: bytes
     identity: bytes | None  # what a re-sent copy has too; None where copies are not looked for
     bucket: AppHour
 

@@ -58,7 +58,7 @@ class FakeSink:
         self.blocks: list[Block] = []  # every block written, also again
         self.fail_next: list[Exception] = []
         self.is_down = False
-        self.refuses: Callable[[Row], bool] = lambda row: b"only the engine refuses" in row.body
+        self.refuses: Callable[[Row], bool] = lambda row: b"only the engine refuses" in row.value
         self._tokens: set[str] = set()
 
     @property

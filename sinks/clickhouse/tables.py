@@ -77,7 +77,7 @@ def body_of(rows: Sequence[Row], constant: bytes, tallies: dict[AppHour, tuple[i
     }
     parts: list[bytes] = []
     for row in rows:
-        parts += (row.body, tails[row.bucket], b"%d}\n" % row.offset)
+        parts += (row.value.rstrip()[:-1], tails[row.bucket], b"%d}\n" % row.offset)
     return b"".join(parts)
 
 

@@ -113,7 +113,7 @@ def _row(offset: int, *, is_refused: bool = False) -> Row:
     if not is_refused:
         return row
     # Only the engine sees a repeated key: the typed check has read the last one.
-    return Row(row.offset, row.body + b',"app_version":"twice"', row.identity, row.bucket)
+    return Row(row.offset, row.value[:-1] + b',"app_version":"twice"}', row.identity, row.bucket)
 
 
 def _block(cluster: str, rows: list[Row], start: int = 0, end: int = 100) -> Block:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sinks.buffer import Buffer, CutRule, Memory
+from sinks.buffer import Buffer, CutRule, Memory, Pace
 from sinks.sink import OBJECT_BYTES, Polled
 
 ROOMY = CutRule(rows=1_000_000, bytes=1 << 30, age_seconds=1.0)
@@ -93,6 +93,20 @@ def test_an_announced_chunk_is_cut_whole_whatever_its_size() -> None:
     assert [record.offset for record in buffer.cut(0.0)] == [17]
     assert [record.offset for record in buffer.cut(0.0)] == [18]
     assert buffer.bytes == 0
+
+
+def test_chunks_wait_longer_the_more_partitions_hold_records() -> None:
+    pace = Pace()
+    buffer = Buffer(ROOMY)
+    buffer.add(_records([10]), now=0.0)
+
+    pace.holding.add("app-events-0")
+    alone = buffer.seconds_until_ready(0.0, pace.stretch)
+    pace.holding.update(f"app-events-{number}" for number in range(12))
+    with_others = buffer.seconds_until_ready(0.0, pace.stretch)
+
+    assert alone == 1.0
+    assert with_others == 12 / 5
 
 
 def test_memory_is_full_at_its_limit() -> None:

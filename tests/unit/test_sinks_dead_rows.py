@@ -25,7 +25,7 @@ LETTER = DeadLetter(
 
 
 def _fields(record: Polled) -> dict[str, object]:
-    fields = json.loads(read_dead_letter(record).body + b"}")
+    fields = json.loads(read_dead_letter(record).value)
     assert isinstance(fields, dict)
     return fields
 

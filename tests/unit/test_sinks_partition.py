@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sinks.brake import Brake
-from sinks.buffer import CutRule, Memory
+from sinks.buffer import CutRule, Memory, Pace
 from sinks.chunk_writer import ChunkWriter
 from sinks.intent import IDLE, Fenced, Pin, intent_metadata
 from sinks.metrics import Metrics
@@ -48,6 +48,7 @@ class Bench:
         self.log = FakeLog(end=1000)
         self.offsets = offsets or FakeOffsets()
         self.memory = Memory(limit_bytes=1 << 30)
+        self.pace = Pace()
         self.metrics = Metrics()
 
     def partition(self, cut: CutRule = NOW) -> Partition:
@@ -65,6 +66,8 @@ class Bench:
             ),
             patience=patience,
             memory=self.memory,
+            pace=self.pace,
+            at_work=asyncio.Semaphore(2),
             metrics=self.metrics,
             clock=lambda: 0.0,
         )
@@ -148,6 +151,7 @@ async def test_nothing_is_inserted_when_the_intent_is_refused() -> None:
     assert bench.sink.blocks == []
     assert bench.pending() == 0
     assert bench.memory.used_bytes == 0
+    assert bench.pace.holding == set()
 
 
 async def test_a_stop_stores_what_is_held_and_leaves_a_clean_commit() -> None:
