@@ -3,107 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from sinks.brake import Brake
-from sinks.buffer import CutRule, Memory, Pace
-from sinks.chunk_writer import ChunkWriter
-from sinks.intent import IDLE, Fenced, Pin, intent_metadata
-from sinks.metrics import Metrics
-from sinks.partition import Partition, Parts
-from sinks.recovery import Recovery
+from sinks.buffer import CutRule
+from sinks.intent import IDLE, Fenced, intent_metadata
 from sinks.retry import Interrupted
-from sinks.rows import read_event
-from sinks.sink import Block, Retryable, StoredChunk
-from tests.fakes_sink import (
-    CLUSTER,
-    PLACE,
-    FakeGraveyard,
-    FakeLedger,
-    FakeLog,
-    FakeOffsets,
-    FakeSink,
-    make_chunk,
-    make_patience,
-    make_polled,
-    make_rows,
-)
-
-PIN = Pin(1, "member-1")
-NOW = CutRule(rows=1000, bytes=1 << 30, age_seconds=0.0)
-NEVER = CutRule(rows=1000, bytes=1 << 30, age_seconds=3600.0)
-
-
-class Bench:
-    """What outlives a process: sink, group offsets, log."""
-
-    def __init__(self, offsets: FakeOffsets | None = None) -> None:
-        self.sink = FakeSink()
-        self.ledger = FakeLedger(self.sink)
-        self.log = FakeLog(end=1000)
-        self.offsets = offsets or FakeOffsets()
-        self.memory = Memory(limit_bytes=1 << 30)
-        self.pace = Pace()
-        self.metrics = Metrics()
-
-    def partition(self, cut: CutRule = NOW) -> Partition:
-        """A new life."""
-        patience = make_patience()
-        brake = Brake(1000, 100.0)
-        parts = Parts(
-            cluster=CLUSTER,
-            offsets=self.offsets,  # type: ignore[arg-type]  # its fake
-            ledger=self.ledger,
-            kafka_log=self.log,
-            recovery=Recovery(self.ledger, self.log, CLUSTER, 600.0, self.metrics),
-            writer=ChunkWriter(
-                read_event, self.sink, FakeGraveyard(), brake, self.metrics, patience
-            ),
-            patience=patience,
-            memory=self.memory,
-            pace=self.pace,
-            at_work=asyncio.Semaphore(2),
-            metrics=self.metrics,
-            clock=lambda: 0.0,
-        )
-        return Partition(PLACE, PIN, parts, cut, window_offsets=100)
-
-    async def insert(self, start: int, end: int) -> None:
-        chunk = make_chunk(start, end)
-        rows = make_rows((one, one) for one in range(start, end))
-        await self.sink.write(Block(chunk, rows, {}, chunk.token))
-        self.ledger.newest_chunk = StoredChunk(start, end, self.ledger.age_seconds)
-
-    def pending(self) -> float | None:
-        return self.metrics.registry.get_sample_value(
-            "telemetry_sink_pending_records", {"topic": PLACE.topic}
-        )
-
-
-async def until(fact: Callable[[], bool]) -> None:
-    """Let the other tasks run until a fact holds."""
-    for _ in range(1000):
-        if fact():
-            return
-        await asyncio.sleep(0)
-    raise AssertionError("the fact never came true")
-
-
-@asynccontextmanager
-async def running(partition: Partition) -> AsyncIterator[asyncio.Task[None]]:
-    task = asyncio.create_task(partition.run())
-    yield task
-    partition.stop(flush=True)
-    await asyncio.gather(task, return_exceptions=True)
-
-
-def feed(partition: Partition, start: int, end: int) -> None:
-    partition.add([make_polled(offset) for offset in range(start, end)])
+from sinks.sink import Block, Retryable
+from tests.fakes_sink import PLACE, FakeOffsets, make_chunk, make_polled, make_rows
+from tests.partition_bench import NEVER, Bench, feed, running, until
 
 
 async def test_a_chunk_is_announced_stored_and_acknowledged_at_once_when_nothing_waits() -> None:
@@ -321,52 +229,3 @@ async def test_offsets_that_kafka_skips_are_counted_as_lost() -> None:
         "telemetry_sink_lost_offsets_total", {"topic": PLACE.topic}
     )
     assert lost == 10
-
-
-Lives = st.lists(
-    st.tuples(
-        st.integers(1, 6),  # rows of a chunk
-        st.integers(0, 8),  # commits before the fence or the kill
-        st.booleans(),  # the offsets are lost afterwards
-    ),
-    max_size=6,
-)
-
-
-async def _live(bench: Bench, rows: int, commits: int, log: list[int]) -> None:
-    """One life of the owner, ended by a refused commit or the end of the log."""
-    bench.offsets.fence_at = len(bench.offsets.commits) + commits
-    partition = bench.partition(CutRule(rows=rows, bytes=1 << 30, age_seconds=3600))
-    async with running(partition) as task:
-        await until(lambda: partition.is_ready or task.done())
-        if task.done():
-            return
-        start = partition.expect
-        if start < len(log):
-            partition.add([make_polled(at, log[at]) for at in range(start, len(log))])
-
-
-@settings(deadline=None)
-@given(Lives, st.lists(st.integers(0, 9), min_size=1, max_size=25))
-def test_any_lives_of_owners_store_each_first_occurrence_once(
-    lives: list[tuple[int, int, bool]], log: list[int]
-) -> None:
-    async def all_lives() -> Bench:
-        bench = Bench()
-        bench.log.end = len(log)
-        for rows, commits, loses_offsets in lives:
-            await _live(bench, rows, commits, log)
-            if loses_offsets:
-                held = [one.chunk for one in bench.sink.blocks]
-                newest = max(held, key=lambda one: one.start, default=None)
-                if newest is not None:
-                    bench.ledger.newest_chunk = StoredChunk(newest.start, newest.end, 0.0)
-                bench.offsets = FakeOffsets()
-        bench.offsets.fence_at = None
-        await _live(bench, rows=3, commits=1000, log=log)
-        return bench
-
-    bench = asyncio.run(all_lives())
-
-    first = [at for at, number in enumerate(log) if number not in log[:at]]
-    assert sorted(bench.sink.offsets) == first
