@@ -7,8 +7,8 @@ import os
 import subprocess
 import sys
 from collections.abc import Coroutine
-from datetime import UTC, datetime
 from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -18,10 +18,10 @@ from msgspec import Meta, Struct
 from rich.console import Console
 
 from gateway.runtime import BAD_USAGE, FOUND_WRONG, ConfigError, load_config
-from loadtest.demo import DemoOptions, run_demo
+from loadtest.client import BadUrl
 from loadtest.ledger import Ledger
 from loadtest.report import show_findings
-from loadtest.verify import Findings, compare, read_rows
+from loadtest.verify import Findings, check
 from sinks.clickhouse.sql import ClickHouseError, Server, Unreachable, connect
 
 app = typer.Typer(
@@ -34,9 +34,13 @@ app = typer.Typer(
 T = TypeVar("T")
 
 PREFIXES = {"TELEMETRY_LOADTEST_": "", "TELEMETRY_CLICKHOUSE_": "clickhouse_"}
-NARROWEST = 100  # columns; a pipe has no width of its own
+WIDTH = 100  # columns of a report; a pipe has no width of its own
 
-LedgerOption = Annotated[Path, typer.Option("--ledger", help="file of what was promised")]
+SeedOption = Annotated[int, typer.Option(help="the same seed is the same fleet")]
+PatienceOption = Annotated[
+    float,
+    typer.Option("--patience-seconds", min=0, max=3600, help="for the last event to be stored"),
+]
 
 
 class LoadtestConfig(Struct, frozen=True, kw_only=True):
@@ -60,11 +64,23 @@ class LoadtestConfig(Struct, frozen=True, kw_only=True):
         )
 
 
-def _config() -> LoadtestConfig:
+def _config(*, posts: bool) -> LoadtestConfig:
+    """The options; a command that `posts` needs a write key."""
     try:
-        return load_config(LoadtestConfig, PREFIXES, os.environ)
+        config = load_config(LoadtestConfig, PREFIXES, os.environ)
     except ConfigError as error:
         raise _fail(str(error), BAD_USAGE) from None
+    if posts and not config.write_key:
+        hint = 'set it, or run: eval "$(telemetry-infra env)"'
+        raise _fail(f"TELEMETRY_LOADTEST_WRITE_KEY is empty; {hint}", BAD_USAGE)
+    return config
+
+
+def _need(*modules: str) -> None:
+    """Stop when a package of the extra `loadtest` is not installed."""
+    for name in modules:
+        if find_spec(name) is None:
+            raise _fail(f"the package {name} is missing; install the extra: loadtest", BAD_USAGE)
 
 
 def _fail(text: str, code: int) -> typer.Exit:
@@ -77,24 +93,30 @@ def _run(work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run(work)
     except (Unreachable, ClickHouseError) as error:
         raise _fail(str(error), FOUND_WRONG) from None
+    except BadUrl as error:
+        raise _fail(f"TELEMETRY_LOADTEST_GATEWAY_URL: {error}", BAD_USAGE) from None
 
 
 def _console() -> Console:
-    return Console(width=None if sys.stdout.isatty() else NARROWEST)
+    return Console() if sys.stdout.isatty() else Console(width=WIDTH)
 
 
 @app.command("demo")
 def demo_command(
     devices: Annotated[int, typer.Option(min=1, max=100_000, help="phones")] = 200,
     seconds: Annotated[float, typer.Option(min=1, max=3600, help="how long they post")] = 10,
-    seed: Annotated[int, typer.Option(help="the same seed is the same fleet")] = 7,
+    seed: SeedOption = 7,
     ledger: Annotated[Path | None, typer.Option(help="keep the ledger in this file")] = None,
+    patience_seconds: PatienceOption = 40,
 ) -> None:
     """Let a fleet and a real SDK post, then show the account and the analysts' answers.
 
     Example: eval "$(telemetry-infra env)" && telemetry-loadtest demo --devices 500
     """
-    config = _config()
+    config = _config(posts=True)
+    _need("segment")
+    from loadtest.demo import DemoOptions, NotReady, run_demo  # needs the real SDK
+
     options = DemoOptions(
         gateway_url=config.gateway_url,
         write_key=config.write_key,
@@ -103,22 +125,30 @@ def demo_command(
         devices=devices,
         seconds=seconds,
         seed=seed,
+        patience_seconds=patience_seconds,
     )
     promised = Ledger()
-    is_good = _run(run_demo(options, promised, _console()))
-    if ledger is not None:
-        promised.save(ledger)
-    if not is_good:
-        raise _fail("the account does not close", FOUND_WRONG)
+    try:
+        wrong = _run(run_demo(options, promised, _console()))
+    except NotReady as error:
+        raise _fail(str(error), FOUND_WRONG) from None
+    finally:
+        if ledger is not None:
+            promised.save(ledger)
+    if wrong:
+        raise _fail("; ".join(wrong), FOUND_WRONG)
 
 
 @app.command("verify")
-def verify_command(ledger: LedgerOption) -> None:
+def verify_command(
+    ledger: Annotated[Path, typer.Option(help="file of what phones were promised")],
+    patience_seconds: PatienceOption = 30,
+) -> None:
     """Check a ledger against ClickHouse, event by event.
 
     Example: telemetry-loadtest verify --ledger run.jsonl
     """
-    config = _config()
+    config = _config(posts=False)
     try:
         promised = Ledger.load(ledger)
     except (OSError, msgspec.DecodeError) as error:
@@ -127,7 +157,7 @@ def verify_command(ledger: LedgerOption) -> None:
     async def main() -> Findings:
         client = await connect(config.server)
         try:
-            return compare(promised, await read_rows(client, config.app, promised))
+            return await check(client, config.app, promised, patience_seconds)
         finally:
             await client.close()
 
@@ -140,15 +170,17 @@ def verify_command(ledger: LedgerOption) -> None:
 @app.command("run")
 def run_command(
     devices: Annotated[int, typer.Option(min=1, max=100_000, help="phones at most")] = 50,
-    seconds: Annotated[int, typer.Option(min=1, max=3600, help="how long")] = 30,
+    seconds: Annotated[int, typer.Option(min=1, max=86_400, help="how long")] = 30,
     shape: Annotated[Literal["steady", "spike"], typer.Option(help="phones over time")] = "steady",
-    seed: Annotated[int, typer.Option(help="the same seed is the same fleet")] = 7,
+    seed: SeedOption = 7,
+    ledger: Annotated[Path | None, typer.Option(help="keep the ledger in this file")] = None,
 ) -> None:
     """Put load on the gateway with locust, in a process of its own; print its statistics.
 
-    Example: telemetry-loadtest run --devices 200 --seconds 60 --shape spike
+    Example: telemetry-loadtest run --devices 200 --seconds 60 --shape spike --ledger run.jsonl
     """
-    config = _config()
+    config = _config(posts=True)
+    _need("locust")
     environment = {
         **os.environ,
         "TELEMETRY_LOADTEST_WRITE_KEY": config.write_key,
@@ -156,14 +188,13 @@ def run_command(
         "TELEMETRY_LOADTEST_SECONDS": str(seconds),
         "TELEMETRY_LOADTEST_SHAPE": shape,
         "TELEMETRY_LOADTEST_SEED": str(seed),
+        "TELEMETRY_LOADTEST_LEDGER": str(ledger or ""),
     }
-    locustfile = files("loadtest") / "locustfile.py"
-    command = [sys.executable, "-m", "locust", "-f", str(locustfile), "--headless"]
-    started = datetime.now(UTC)
+    command = [sys.executable, "-m", "locust", "-f", str(files("loadtest") / "locustfile.py")]
+    command += ["--headless", "--only-summary", "--stop-timeout", "30"]
     done = subprocess.run(  # noqa: S603  # our own command line
-        [*command, "--host", config.gateway_url, "--only-summary"], env=environment, check=False
+        [*command, "--host", config.gateway_url], env=environment, check=False
     )
-    typer.echo(f"ran from {started:%H:%M:%S} to {datetime.now(UTC):%H:%M:%S}")
     if done.returncode != 0:
         raise _fail("locust saw failures", FOUND_WRONG)
 

@@ -18,18 +18,18 @@ class Release(Struct, frozen=True):
     build: str
     crash_rate: float  # of sessions
 
-    @classmethod
-    def all(cls) -> tuple[Release, ...]:
-        return (
-            cls("1.4.0", "140", 0.18),
-            cls("1.4.1", "141", 0.08),
-            cls("1.5.0", "150", 0.03),
-        )
+
+RELEASES = (
+    Release("1.4.0", "140", 0.18),
+    Release("1.4.1", "141", 0.08),
+    Release("1.5.0", "150", 0.03),
+)
 
 
 class Site(Struct, frozen=True):
     """A place in the app's code that crashes."""
 
+    os: str
     kind: str
     type: str
     text: str
@@ -40,6 +40,7 @@ class Site(Struct, frozen=True):
 
 CRASHES = (
     Site(
+        "Android",
         "exception",
         "java.lang.NullPointerException",
         "Attempt to invoke virtual method on a null object reference",
@@ -47,6 +48,7 @@ CRASHES = (
         (("android.view.View", "performClick"), ("android.os.Handler", "dispatchMessage")),
     ),
     Site(
+        "Android",
         "exception",
         "kotlin.UninitializedPropertyAccessException",
         "lateinit property session has not been initialized",
@@ -54,6 +56,7 @@ CRASHES = (
         (("android.app.Activity", "performResume"),),
     ),
     Site(
+        "iOS",
         "mach_exception",
         "EXC_BAD_ACCESS",
         "Attempted to dereference garbage pointer",
@@ -61,6 +64,15 @@ CRASHES = (
         (("UIKitCore", "-[UIApplication run]"),),
     ),
     Site(
+        "iOS",
+        "exception",
+        "Swift.DecodingError.keyNotFound",
+        "No value associated with key price",
+        (("DemoApp", "Product.init(from:)"), ("DemoApp", "CartViewModel.load()")),
+        (("Foundation", "JSONDecoder.decode(_:from:)"),),
+    ),
+    Site(
+        "Android",
         "signal",
         "SIGSEGV",
         "invalid address",

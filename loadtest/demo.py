@@ -1,31 +1,49 @@
-"""The demo's second half: a fleet and a real SDK post, then the account and the answers."""
+"""The demo: a fleet and a real SDK post, then the account, the check, and the analysts' answers."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 
 from msgspec import Struct
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+)
+from rich.text import Text
 
-from loadtest.account import Account, read_stored
-from loadtest.devices import fleet
-from loadtest.fleet import run_fleet
+from gateway.runtime import now_ms
+from loadtest.account import Account, Books
+from loadtest.client import NoReply, PhoneClient
+from loadtest.devices import Post, fleet
+from loadtest.fleet import Play, run_fleet
 from loadtest.ledger import Ledger
-from loadtest.report import show_account, show_answers, show_findings
+from loadtest.questions import Scope, ask_all, show_answers
+from loadtest.report import show_account, show_findings, show_reasons
 from loadtest.segment_sdk import run_segment
-from loadtest.verify import compare, read_rows
+from loadtest.verify import Findings, check
 from sinks.clickhouse.sql import AsyncClient, Server, connect
 
-SETTLE_SECONDS = 40.0
 POLL_SECONDS = 0.3
 HISTORY_DAYS = 7
-SEGMENT_ROUNDS = 5
+SEGMENT_SESSIONS = 5
+
+
+class NotReady(Exception):
+    """The gateway does not take events now; the text says why."""
 
 
 class DemoOptions(Struct, frozen=True, kw_only=True):
+    """What the demo runs against, and how long."""
+
     gateway_url: str
     write_key: str
     clickhouse: Server
@@ -33,79 +51,114 @@ class DemoOptions(Struct, frozen=True, kw_only=True):
     devices: int
     seconds: float
     seed: int
+    patience_seconds: float  # for the last event to be stored
 
 
-async def run_demo(options: DemoOptions, ledger: Ledger, console: Console) -> bool:
-    """Play, wait, show; True when the account closes and every event is where it should be."""
+async def run_demo(options: DemoOptions, ledger: Ledger, console: Console) -> list[str]:
+    """Play, wait, show. What is wrong, in words; nothing when every event is where it should be.
+
+    Nobody else may post to the app meanwhile. Raises BadUrl, NotReady, Unreachable,
+    ClickHouseError.
+    """
+    await _check_gateway(options)
     client = await connect(options.clickhouse)
     try:
-        last = datetime.now(UTC).date()
-        first = last - timedelta(days=HISTORY_DAYS)
-        before = await read_stored(client, options.app, first, last)
-        await _play(options, ledger, console)
-        with console.status("waiting until everything accepted can be queried"):
-            await _settle(client, options, ledger, before.stored + before.dead_lettered, first)
-        last = datetime.now(UTC).date()
-        stored = await read_stored(client, options.app, first, last)
-        account = Account(promised=ledger.totals(), stored=stored.since(before))
-        findings = compare(ledger, await read_rows(client, options.app, ledger))
+        books = await Books.open(client, options.app)
+        phones = fleet(options.seed, options.devices, now_ms())
+        await _play(options, phones, ledger, console)
+        account, findings = await _settle(options, client, books, ledger, console)
         show_account(console, account)
+        show_reasons(console, ledger)
         show_findings(console, findings)
-        device = _liveliest(ledger)
-        await show_answers(console, client, options.app, device, first, last)
+        today = datetime.now(UTC).date()
+        first, device = today - timedelta(days=HISTORY_DAYS), _most_telling(phones)
+        scope = Scope(app=options.app, device=device, first=first, last=today)
+        show_answers(console, await ask_all(client, scope))
     finally:
         await client.close()
-    return account.is_closed and findings.is_clean
+    return _wrong(account, findings, ledger)
 
 
-async def _play(options: DemoOptions, ledger: Ledger, console: Console) -> None:
-    now_ms = time.time_ns() // 1_000_000
-    phones = fleet(options.seed, options.devices, now_ms)
+async def _check_gateway(options: DemoOptions) -> None:
+    client = PhoneClient(options.gateway_url, options.write_key)
+    try:
+        reply = await client.get("/readyz")
+    except NoReply as error:
+        raise NotReady(f"no gateway answers at {options.gateway_url}: {error}") from None
+    finally:
+        await client.close()
+    if reply.status != 200:
+        reasons = reply.body[:500].decode("utf-8", "replace").strip()
+        raise NotReady(f"the gateway at {options.gateway_url} is not ready: {reasons}")
+
+
+async def _play(
+    options: DemoOptions, phones: Sequence[Sequence[Post]], ledger: Ledger, console: Console
+) -> None:
+    play = Play(url=options.gateway_url, write_key=options.write_key, seconds=options.seconds)
     total = sum(len(post.events) * (1 + post.reply_is_lost) for phone in phones for post in phone)
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn(f"{options.devices:,} phones and one real SDK post"),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("events"),
+        _Speed(),
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=console) as progress:
-        task = progress.add_task(f"{options.devices} phones and one real SDK post", total=total)
-        segment = asyncio.create_task(
-            asyncio.to_thread(
-                run_segment, options.gateway_url, options.write_key, SEGMENT_ROUNDS, ledger
-            )
+        task = progress.add_task("", total=total)
+        sdk = asyncio.create_task(
+            asyncio.to_thread(run_segment, options.gateway_url, options.write_key, SEGMENT_SESSIONS)
         )
-        await run_fleet(
-            options.gateway_url,
-            options.write_key,
-            phones,
-            options.seconds,
-            ledger,
-            lambda count: progress.advance(task, count),
-        )
-        await segment
+        await run_fleet(play, phones, ledger, lambda count: progress.advance(task, count))
+        ledger.add(await sdk)
+
+
+class _Speed(ProgressColumn):
+    """Events that got their final answer, per second."""
+
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text("" if speed is None else f"{speed:,.0f} acks/s", style="progress.data.speed")
 
 
 async def _settle(
-    client: AsyncClient, options: DemoOptions, ledger: Ledger, before: int, first: date
-) -> None:
-    """Until every accepted event has its row, or the time is up: the account tells which."""
-    wanted = before + sum(len(ids) for ids in ledger.accepted_ids().values())
-    rejected = ledger.totals().rejected
-    deadline = time.monotonic() + SETTLE_SECONDS
-    while time.monotonic() < deadline:
-        last = datetime.now(UTC).date()
-        stored = await read_stored(client, options.app, first, last)
-        is_stored = stored.stored + stored.dead_lettered >= wanted
-        if is_stored and stored.rejected_at_the_door >= rejected:
-            return
-        await asyncio.sleep(POLL_SECONDS)
+    options: DemoOptions, client: AsyncClient, books: Books, ledger: Ledger, console: Console
+) -> tuple[Account, Findings]:
+    """Wait until the account closes and nothing is lost, or until patience is at its end."""
+    deadline = time.monotonic() + options.patience_seconds
+    with console.status("waiting until everything accepted can be queried") as status:
+        while True:
+            account = await books.account(ledger)
+            if account.is_closed or time.monotonic() > deadline:
+                break
+            kept, accepted = account.kept, account.promised.accepted
+            status.update(f"{kept:,} of {accepted:,} accepted events are in ClickHouse")
+            await asyncio.sleep(POLL_SECONDS)
+        left = deadline - time.monotonic()
+        return account, await check(client, options.app, ledger, left)
 
 
-def _liveliest(ledger: Ledger) -> str:
-    """The device with the most events: its timeline is worth a look."""
-    counts: dict[str, int] = {}
-    for entry in ledger.entries:
-        counts[entry.device_id] = counts.get(entry.device_id, 0) + 1
-    return max(counts, key=lambda device: counts[device])
+def _most_telling(phones: Sequence[Sequence[Post]]) -> str:
+    """The phone whose last POSTs tell a crash, best of a release it has left since; of several
+    the one that did most."""
+
+    def interest(phone: Sequence[Post]) -> tuple[bool, bool, int]:
+        last = phone[-1]
+        crashes = [one for one in last.events if one.get("type") == "app_crash"]
+        has_updated = any(
+            one["context"]["app"]["version"] != last.context["app"]["version"] for one in crashes
+        )
+        return has_updated, bool(crashes), sum(len(post.events) for post in phone)
+
+    return max(phones, key=interest)[-1].device_id
+
+
+def _wrong(account: Account, findings: Findings, ledger: Ledger) -> list[str]:
+    judged = {
+        "the account does not close": not account.is_closed,
+        "the ledger and ClickHouse disagree": not findings.is_clean,
+        f"{ledger.given_up():,} events never got a final answer": ledger.given_up() > 0,
+        "the gateway refused whole POSTs": account.promised.refused > 0,
+    }
+    return [text for text, is_so in judged.items() if is_so]

@@ -2,7 +2,8 @@
 
 The same seed is the same fleet, byte for byte but for the time it starts at. Among the phones are
 ones that were offline, ones whose clock is wrong, ones that send a batch twice because a reply got
-lost, and ones that crash and tell it at their next launch.
+lost, ones that update their app, and ones that crash and tell it at their next launch. A few events
+break the contract, and a few stand twice in their POST, so that every outcome can be seen.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from loadtest.crashes import CRASHES, Release, crash_of
+from loadtest.crashes import CRASHES, RELEASES, crash_of
 
 Json = dict[str, Any]  # a JSON object on its way to the wire
 
@@ -31,6 +32,7 @@ MODELS = (
 )
 LOCALES = (("en-US", "America/New_York"), ("de-DE", "Europe/Berlin"), ("ja-JP", "Asia/Tokyo"))
 SCREENS = ("Home", "Search", "Product", "Cart", "Checkout")
+REQUIRED = ("type", "timestamp", "event_id")  # an event that lacks one of these is rejected
 
 
 class Post(Struct, frozen=True, kw_only=True):
@@ -42,7 +44,6 @@ class Post(Struct, frozen=True, kw_only=True):
     events: list[Json]
     clock_skew_ms: int  # the phone's clock minus the right one
     reply_is_lost: bool  # the phone sends it once more, whatever the first answer was
-    bad_events: int  # how many of them break the contract
 
 
 class Phone:
@@ -52,9 +53,10 @@ class Phone:
         self._random = random.Random(f"{seed}/{number}")  # noqa: S311  # a simulation
         self._now_ms = now_ms
         self._number = number
+        self._model = MODELS[number % len(MODELS)]
         self._sequence = 0
         self.device_id = self._uuid(now_ms - 30 * DAY_MS)
-        self.release = self._random.choices(Release.all(), (2, 5, 3))[0]
+        self.release = self._random.choices(RELEASES, (2, 5, 3))[0]
         self.is_offline = number % 10 == 3
         self.clock_skew_ms = self._skew(number)
         self.loses_replies = number % 12 == 5
@@ -69,32 +71,34 @@ class Phone:
         return 0
 
     def posts(self) -> Iterator[Post]:
-        """What the phone sends, in its order: each session ends in one or two POSTs."""
+        """What the phone sends, in its order: a POST for each time the app was opened."""
         starts = self._session_starts()
-        crashed: Json | None = None
+        crash: Json | None = None
         for number, start_ms in enumerate(starts):
-            events, crashed_next = self._session(start_ms, crashed)
+            events = [crash] if crash is not None else []
+            if number and self._random.random() < 0.15:
+                events += self._update(start_ms)
+            session, crash = self._session(start_ms)
             at = (number + self._random.random()) / len(starts)
             if self.is_offline:
                 at = 0.8 + 0.15 * number / len(starts)  # it comes back late, with everything
-            yield self._post(at, events)
-            crashed = crashed_next
+            yield self._post(at, events + session)
 
     def _post(self, at: float, events: list[Json]) -> Post:
-        bad = 0
+        events = list(events)
         if self._random.random() < 0.02:
             broken = dict(events[0], event_id=self._uuid(self._now_ms))
-            del broken["type"]
-            events = [*events, broken]
-            bad = 1
+            del broken[self._random.choice(REQUIRED)]
+            events.insert(self._random.randrange(len(events)), broken)
+        elif self._random.random() < 0.02:
+            events.append(self._random.choice(events))
         return Post(
             device_id=self.device_id,
             at=at,
-            context=self._context(self.release),
+            context=self._context(),
             events=events,
             clock_skew_ms=self.clock_skew_ms,
             reply_is_lost=self.loses_replies and self._random.random() < 0.5,
-            bad_events=bad,
         )
 
     def _session_starts(self) -> list[int]:
@@ -105,22 +109,27 @@ class Phone:
         first = self._now_ms - span
         return [first + number * gap + self._random.randint(0, gap // 2) for number in range(count)]
 
-    def _session(self, start_ms: int, crashed: Json | None) -> tuple[list[Json], Json | None]:
+    def _update(self, clock: int) -> list[Json]:
+        """The app's next release, if there is one: what is posted from now on is of it."""
+        newer = RELEASES[RELEASES.index(self.release) + 1 :]
+        if not newer:
+            return []
+        previous, self.release = self.release, newer[0]
+        return [self._event("app_update", clock - 1, None, {"previous_version": previous.version})]
+
+    def _session(self, start_ms: int) -> tuple[list[Json], Json | None]:
         """A session's events; and the crash that ends it, to be told at the next launch."""
         session_id = self._uuid(start_ms)
         clock = start_ms
-        events: list[Json] = []
-        if crashed is not None:
-            events.append(crashed)
-        events.append(self._event("app_open", clock, session_id, {"from_background": False}))
+        opening = {"from_background": False, "cold_start_ms": self._random.randint(250, 1800)}
+        events = [self._event("app_open", clock, session_id, opening)]
         for _ in range(self._random.randint(1, 6)):
             clock += self._random.randint(2_000, 60_000)
             events.append(self._activity(clock, session_id))
         clock += self._random.randint(1_000, 30_000)
         if self._random.random() < self.release.crash_rate:
             return events, self._crash(clock, session_id)
-        length = clock - start_ms
-        closing = {"duration_ms": length, "reason": "background"}
+        closing = {"duration_ms": clock - start_ms, "reason": "background"}
         events.append(self._event("app_close", clock, session_id, closing))
         return events, None
 
@@ -132,28 +141,31 @@ class Phone:
         return self._event("track", clock, session_id, {"price": price}, name="Order Completed")
 
     def _crash(self, clock: int, session_id: str) -> Json:
-        crash = crash_of(self._random.choice(CRASHES), self._random)
-        event = self._event("app_crash", clock, session_id, {}, crash=crash)
+        site = self._random.choice([one for one in CRASHES if one.os == self._model[0]])
+        event = self._event("app_crash", clock, session_id, {}, crash=crash_of(site, self._random))
         event["context"] = {"app": {"version": self.release.version, "build": self.release.build}}
         return event
 
-    def _event(self, kind: str, clock: int, session_id: str, properties: Json, **more: Any) -> Json:
+    def _event(
+        self, kind: str, clock: int, session_id: str | None, properties: Json, **more: Any
+    ) -> Json:
         self._sequence += 1
-        return {
+        event = {
             "event_id": self._uuid(clock),
             "type": kind,
             "timestamp": iso(clock + self.clock_skew_ms),
-            "session_id": session_id,
             "sequence": self._sequence,
             "properties": properties,
             **more,
         }
+        return event if session_id is None else {**event, "session_id": session_id}
 
-    def _context(self, release: Release) -> Json:
-        system, version, manufacturer, model = MODELS[self._number % len(MODELS)]
+    def _context(self) -> Json:
+        system, version, manufacturer, model = self._model
         locale, zone = LOCALES[self._number % len(LOCALES)]
+        app = {"version": self.release.version, "build": self.release.build}
         return {
-            "app": {"id": "com.example.demo", "version": release.version, "build": release.build},
+            "app": {"id": "com.example.demo", **app},
             "os": {"name": system, "version": version},
             "device": {
                 "id": self.device_id,

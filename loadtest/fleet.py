@@ -7,96 +7,90 @@ import time
 from collections.abc import Callable, Sequence
 
 import msgspec
+from msgspec import Struct
 
-from loadtest.client import NoReply, PhoneClient, Reply
+from gateway.runtime import now_ms
+from loadtest.client import NoReply, PhoneClient
 from loadtest.devices import Post, body_of
-from loadtest.ledger import Ledger, Outcome
+from loadtest.ledger import Entry, Ledger
+from loadtest.replies import is_final, no_reply, read_reply
 
 PATH = "/v1/events"
-MAX_ATTEMPTS = 8
-MAX_WAIT_SECONDS = 5.0  # a demo does not wait for minutes, whatever Retry-After says
-CONNECTIONS = 32
+CONNECTIONS = 32  # a phone uses one of them throughout, so its POSTs never overtake each other
+FIRST_WAIT_SECONDS = 0.2
+LONGEST_WAIT_SECONDS = 8.0  # a demo does not wait for minutes, whatever Retry-After says
+GRACE_SECONDS = 30.0  # after the time to play: for tries that go wrong
 
 
-class _Rejected(msgspec.Struct):
-    index: int
+class Play(Struct, frozen=True, kw_only=True):
+    """Where the fleet posts, and within how many seconds."""
 
-
-class _Answer(msgspec.Struct):
-    accepted: int
-    duplicates: int
-    rejected: list[_Rejected]
+    url: str
+    write_key: str
+    seconds: float
+    grace_seconds: float = GRACE_SECONDS
 
 
 async def run_fleet(
-    url: str,
-    write_key: str,
+    play: Play,
     phones: Sequence[Sequence[Post]],
-    seconds: float,
     ledger: Ledger,
-    on_post: Callable[[int], None],
+    on_settled: Callable[[int], None],
 ) -> None:
-    """Play the fleet over `seconds`; `on_post` hears how many events each answer settled."""
+    """Play the fleet; `on_settled` hears how many events each final answer settled.
+
+    Raises BadUrl. Returns within `seconds + grace_seconds` and the deadline of one exchange.
+    """
     started = time.monotonic()
-    lanes = [phones[one::CONNECTIONS] for one in range(CONNECTIONS)]
     async with asyncio.TaskGroup() as tasks:
-        for lane in lanes:
+        for lane in (phones[one::CONNECTIONS] for one in range(CONNECTIONS)):
             posts = sorted((post for phone in lane for post in phone), key=lambda post: post.at)
-            client = PhoneClient(url, write_key)
-            tasks.create_task(_play(client, posts, started, seconds, ledger, on_post))
+            client = PhoneClient(play.url, play.write_key)
+            tasks.create_task(_play(_Lane(client, play, ledger, started), posts, on_settled))
 
 
-async def _play(
-    client: PhoneClient,
-    posts: Sequence[Post],
-    started: float,
-    seconds: float,
-    ledger: Ledger,
-    on_post: Callable[[int], None],
-) -> None:
+class _Lane(Struct, frozen=True):
+    """The phones of one connection."""
+
+    client: PhoneClient
+    play: Play
+    ledger: Ledger
+    started: float
+
+    def seconds_left(self) -> float:
+        end = self.started + self.play.seconds + self.play.grace_seconds
+        return end - time.monotonic()
+
+
+async def _play(lane: _Lane, posts: Sequence[Post], on_settled: Callable[[int], None]) -> None:
     for post in posts:
-        wait = started + post.at * seconds - time.monotonic()
-        if wait > 0:
-            await asyncio.sleep(wait)
+        await asyncio.sleep(lane.started + post.at * lane.play.seconds - time.monotonic())
         for _ in range(2 if post.reply_is_lost else 1):
-            outcomes = await _deliver(client, post)
-            ids = [str(event.get("event_id", "")) for event in post.events]
-            ledger.record(post.device_id, ids, outcomes)
-            on_post(len(outcomes))
-    await client.close()
+            if await _deliver(lane, post):
+                on_settled(len(post.events))
+    await lane.client.close()
 
 
-async def _deliver(client: PhoneClient, post: Post) -> list[Outcome]:
-    """Send until there is a final answer: 200, or a refusal that repeating cannot help."""
-    for attempt in range(MAX_ATTEMPTS):
-        body = msgspec.json.encode(body_of(post, time.time_ns() // 1_000_000))
-        wait = min(MAX_WAIT_SECONDS, 0.2 * 2**attempt)
-        try:
-            reply = await client.post(PATH, body)
-        except NoReply:
-            await asyncio.sleep(wait)
-            continue
-        if reply.status == 200:
-            return outcomes_of(reply, len(post.events))
-        if reply.status in (429, 503):
-            asked = float(reply.headers.get("retry-after", wait))
-            await asyncio.sleep(min(MAX_WAIT_SECONDS, asked))
-            continue
-        break
-    return ["unanswered"] * len(post.events)
+async def _deliver(lane: _Lane, post: Post) -> bool:
+    """Send until the answer is final; False when time ran out before."""
+    backoff = FIRST_WAIT_SECONDS
+    while lane.seconds_left() > 0:
+        entries, asked = await _try(lane.client, post)
+        lane.ledger.add(entries)
+        if is_final(entries):
+            return True
+        wait = min(LONGEST_WAIT_SECONDS, max(asked, backoff))
+        await asyncio.sleep(min(wait, max(0.0, lane.seconds_left())))
+        backoff *= 2
+    return False
 
 
-def outcomes_of(reply: Reply, count: int) -> list[Outcome]:
-    """The verdict of every event. The reply tells rejected ones by index, duplicates by number;
-    our phones repeat no id within a POST, so a duplicate would be a surprise: it is shown."""
-    answer = msgspec.json.decode(reply.body, type=_Answer)
-    rejected = {one.index for one in answer.rejected}
-    outcomes: list[Outcome] = [
-        "rejected" if index in rejected else "accepted" for index in range(count)
-    ]
-    for index in reversed(range(count)):
-        if answer.duplicates == outcomes.count("duplicate"):
-            break
-        if outcomes[index] == "accepted":
-            outcomes[index] = "duplicate"
-    return outcomes
+async def _try(client: PhoneClient, post: Post) -> tuple[list[Entry], float]:
+    """One try; what came of each event, and how many seconds the gateway asks to wait."""
+    body = msgspec.json.encode(body_of(post, now_ms()))
+    try:
+        reply = await client.post(PATH, body)
+    except NoReply as error:
+        return no_reply(post, str(error)), 0.0
+    asked = reply.headers.get("retry-after", "")
+    return read_reply(post, reply.status, reply.body), float(asked) if asked.isdecimal() else 0.0

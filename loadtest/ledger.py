@@ -1,69 +1,87 @@
-"""The ledger: what phones sent, and what they were promised for it."""
+"""The ledger: what phones sent, and what they were told of it. Kept as JSON lines.
+
+Every try of a POST leaves one entry per event, in the order of the answers; as a phone makes one
+try at a time, that is each device's order.
+"""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import msgspec
 from msgspec import Struct
 
-Outcome = Literal["accepted", "duplicate", "rejected", "unanswered"]
+Outcome = Literal["accepted", "duplicate", "rejected", "refused", "unanswered"]
+# refused: the whole POST got a final no. unanswered: nobody knows whether it was kept.
 
 
-class Entry(Struct, frozen=True):
-    """One event of one POST that got its last answer."""
+class Entry(Struct, frozen=True, omit_defaults=True, gc=False):
+    """One event in one try of a POST. `reason` says why it is not accepted."""
 
     device_id: str
     event_id: str
     outcome: Outcome
+    sequence: int = 0  # 0 where the phone sends none
+    reason: str = ""
 
 
 class Totals(Struct, frozen=True, kw_only=True):
-    """Sums over a ledger, or over what ClickHouse says of it."""
+    """Entries by their outcome."""
 
-    sent: int
-    accepted: int
-    duplicate: int
-    rejected: int
-    unanswered: int
+    accepted: int = 0
+    duplicate: int = 0
+    rejected: int = 0
+    refused: int = 0
+    unanswered: int = 0
 
     @property
-    def difference(self) -> int:
-        """Events without an outcome: must be zero."""
-        return self.sent - self.accepted - self.duplicate - self.rejected - self.unanswered
+    def sent(self) -> int:
+        return self.accepted + self.duplicate + self.rejected + self.refused + self.unanswered
 
 
 class Ledger:
-    """In the order of the answers, which is each device's order."""
+    """Entries in the order of the answers."""
 
-    def __init__(self, entries: list[Entry] | None = None) -> None:
-        self.entries = entries if entries is not None else []
+    def __init__(self, entries: Iterable[Entry] = ()) -> None:
+        self.entries = list(entries)
 
-    def record(self, device_id: str, event_ids: list[str], outcomes: list[Outcome]) -> None:
-        """One POST's answer: an outcome for every event, in its order."""
-        for event_id, outcome in zip(event_ids, outcomes, strict=True):
-            self.entries.append(Entry(device_id, event_id, outcome))
+    def add(self, entries: Iterable[Entry]) -> None:
+        self.entries.extend(entries)
 
     def totals(self) -> Totals:
-        counts = dict.fromkeys(("accepted", "duplicate", "rejected", "unanswered"), 0)
-        for entry in self.entries:
-            counts[entry.outcome] += 1
-        return Totals(sent=len(self.entries), **counts)
+        counts = Counter(one.outcome for one in self.entries)
+        return Totals(**{name: counts[name] for name in get_args(Outcome)})
 
-    def accepted_ids(self) -> dict[str, list[str]]:
-        """Per device the accepted event ids in their order, first copies only."""
-        devices: dict[str, dict[str, None]] = {}
-        for entry in self.entries:
-            if entry.outcome == "accepted":
-                devices.setdefault(entry.device_id, {})[entry.event_id] = None
-        return {device: list(ids) for device, ids in devices.items()}
+    def accepted(self) -> dict[str, list[Entry]]:
+        """Per device the accepted events in their order, each once."""
+        devices: dict[str, dict[str, Entry]] = {}
+        for one in self.entries:
+            if one.outcome == "accepted":
+                devices.setdefault(one.device_id, {}).setdefault(one.event_id, one)
+        return {device: list(events.values()) for device, events in devices.items()}
+
+    def given_up(self) -> int:
+        """How many events were tried, and never got a final answer."""
+        tried = {(one.device_id, one.event_id) for one in self.entries}
+        return len(
+            tried
+            - {(one.device_id, one.event_id) for one in self.entries if one.outcome != "unanswered"}
+        )
+
+    def reasons(self) -> list[tuple[Outcome, str, int]]:
+        """Why events were not accepted, and how many; the most frequent first."""
+        counts = Counter((one.outcome, one.reason) for one in self.entries if one.reason)
+        return [(outcome, reason, count) for (outcome, reason), count in counts.most_common()]
 
     def save(self, path: Path) -> None:
-        path.write_bytes(b"".join(msgspec.json.encode(one) + b"\n" for one in self.entries))
+        with path.open("wb") as file:
+            file.writelines(msgspec.json.encode(one) + b"\n" for one in self.entries)
 
     @classmethod
     def load(cls, path: Path) -> Ledger:
-        """Raises msgspec.DecodeError on a line that is no entry."""
-        lines = path.read_bytes().splitlines()
-        return cls([msgspec.json.decode(line, type=Entry) for line in lines if line])
+        """Raises OSError, and msgspec.DecodeError on a line that is no entry."""
+        with path.open("rb") as file:
+            return cls(msgspec.json.decode(line, type=Entry) for line in file if line.strip())

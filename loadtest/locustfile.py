@@ -1,4 +1,4 @@
-"""Locust's side of `telemetry-loadtest run`: one user is one phone, played in a loop.
+"""Locust's side of `telemetry-loadtest run`: one user is one phone that never stops.
 
 Locust patches the process for gevent, so only the locust process imports this file.
 """
@@ -7,40 +7,71 @@ from __future__ import annotations
 
 import itertools
 import os
-import time
+from collections.abc import Iterator
+from pathlib import Path
 
 import msgspec
-from locust import FastHttpUser, constant_pacing, task
+from locust import FastHttpUser, constant_pacing, events, task
 
-from loadtest.devices import Phone, body_of
+from gateway.runtime import now_ms
+from loadtest.devices import Phone, Post, body_of
+from loadtest.ledger import Ledger
+from loadtest.replies import is_final, no_reply, read_reply
 from loadtest.shapes import SHAPES
 
-_numbers = itertools.count()
 _seed = int(os.environ["TELEMETRY_LOADTEST_SEED"])
+_authorization = f"Bearer {os.environ['TELEMETRY_LOADTEST_WRITE_KEY']}"
+_ledger_file = os.environ["TELEMETRY_LOADTEST_LEDGER"]
+_numbers = itertools.count()
+_ledger = Ledger()
 
 Shape = SHAPES[os.environ["TELEMETRY_LOADTEST_SHAPE"]]
 
 
 class PhoneUser(FastHttpUser):
-    """Posts its sessions one after another, then starts over as the same install."""
+    """Posts a session a second; what got no final answer it sends again before anything else."""
 
     wait_time = constant_pacing(1)
 
     def on_start(self) -> None:
-        self._phone = Phone(next(_numbers), _seed, time.time_ns() // 1_000_000)
-        self._posts = self._phone.posts()
+        phone = Phone(next(_numbers), _seed, now_ms())
+        self._posts = _forever(phone)
+        self._next = next(self._posts)
 
     @task
     def post(self) -> None:
-        post = next(self._posts, None)
-        if post is None:
-            self._posts = self._phone.posts()
-            return
-        self.client.post(
-            "/v1/events",
-            data=msgspec.json.encode(body_of(post, time.time_ns() // 1_000_000)).decode(),
-            headers={
-                "Authorization": f"Bearer {os.environ['TELEMETRY_LOADTEST_WRITE_KEY']}",
-                "Content-Type": "application/json",
-            },
-        )
+        post = self._next
+        body = msgspec.json.encode(body_of(post, now_ms()))
+        headers = {"Authorization": _authorization, "Content-Type": "application/json"}
+        with self.client.post(
+            "/v1/events", data=body.decode(), headers=headers, catch_response=True
+        ) as response:
+            status = response.status_code
+            if status == 0:
+                entries = no_reply(post, type(response.error).__name__)
+            else:
+                entries = read_reply(post, status, response.content or b"")
+            if not is_final(entries) or status != 200:
+                response.failure(entries[0].reason)
+        if _ledger_file:
+            _ledger.add(entries)
+        if is_final(entries):
+            self._next = next(self._posts)
+
+
+def _forever(phone: Phone) -> Iterator[Post]:
+    """The phone's sessions, again and again, each time as new events; after a lost reply the same
+    ones once more."""
+    while True:
+        for post in phone.posts():
+            yield post
+            if post.reply_is_lost:
+                yield post
+
+
+def _save(**_: object) -> None:
+    if _ledger_file:
+        _ledger.save(Path(_ledger_file))
+
+
+events.quitting.add_listener(_save)  # type: ignore[no-untyped-call]  # locust is untyped

@@ -1,99 +1,83 @@
-"""What the demo shows: the account first, then the analysts' answers."""
+"""What a run's check found: the account, why events were not accepted, and event by event."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import date, datetime
-
 from rich.console import Console
-from rich.table import Table
 
 from loadtest.account import Account
+from loadtest.ledger import Ledger
+from loadtest.tables import make_table, number, section, short
 from loadtest.verify import Findings
-from sinks.clickhouse.sql import Answer, AsyncClient, run_query
 
-TIMELINE_ROWS = 12
-TEXT_WIDTH = 44
-CRASH_COLUMNS = ("crash_group", "crash_type", "crashes", "devices", "last_seen")
-TIMELINE_COLUMNS = ("ts", "event_type", "event_name", "sequence", "app_version", "time_quality")
+NAMES_SHOWN = 2
 
 
 def show_account(console: Console, account: Account) -> None:
     """Every event that was sent, and where it ended."""
     promised, stored = account.promised, account.stored
-    table = Table(title="The account", title_justify="left", caption_justify="left")
-    table.caption = "accepted = stored + copies dropped + dead-lettered; the difference must be 0"
-    for name in ("what the phones were told", "events", "what ClickHouse holds", "events "):
-        table.add_column(name, justify="right" if name.startswith("events") else "left")
-    table.add_row("sent", str(promised.sent), "", "")
-    table.add_row("accepted", str(promised.accepted), "stored", str(stored.stored))
-    table.add_row("", "", "copies dropped (re-sent)", str(stored.duplicates_dropped))
-    table.add_row("", "", "dead-lettered", str(stored.dead_lettered))
-    table.add_row("duplicate in one POST", str(promised.duplicate), "", "")
-    table.add_row(
-        "rejected", str(promised.rejected), "rejected, kept as letters",
-        str(stored.rejected_at_the_door),
-    )  # fmt: skip
-    table.add_row("unanswered", str(promised.unanswered), "", "")
+    table = make_table(("what the phones were told", "events", "what ClickHouse holds"))
+    table.columns[1].justify = "right"
+    table.add_column("events", justify="right")
+    table.add_column("difference", justify="right")
+    table.add_row("accepted", number(promised.accepted), "stored", number(stored.stored))
+    table.add_row("", "", "copies dropped (sent again)", number(stored.duplicates_dropped))
+    if account.kept_unanswered:
+        table.add_row("", "", "of tries without an answer", f"-{number(account.kept_unanswered)}")
+    dead, letters = number(stored.dead_lettered), number(stored.rejected_at_the_door)
+    table.add_row("", "", "dead-lettered by the sink", dead, _difference(account.difference))
+    rejected, without = number(promised.rejected), _difference(account.rejected_difference)
+    table.add_row("rejected", rejected, "dead letters of the door", letters, without)
+    table.add_row("duplicate within one POST", number(promised.duplicate), "[dim]never kept[/dim]")
+    table.add_row("refused with its POST", number(promised.refused), "[dim]never kept[/dim]")
+    table.add_row("no answer: sent again", number(promised.unanswered), "[dim]kept or not[/dim]")
     table.add_section()
-    state = "[green]0[/green]" if account.is_closed else f"[red]{account.difference}[/red]"
-    table.add_row("difference", str(promised.difference), "difference", state)
-    console.print(table)
+    table.add_row("[bold]sent[/bold]", f"[bold]{number(promised.sent)}[/bold]")
+    console.print(
+        section(
+            "The account: where every event ended",
+            table,
+            "What the phones were promised is in ClickHouse, each event once, and nothing else is.",
+        )
+    )
+
+
+def show_reasons(console: Console, ledger: Ledger) -> None:
+    """Why events were not accepted; nothing when all were."""
+    reasons = ledger.reasons()
+    if not reasons:
+        return
+    table = make_table(("outcome", "reason"), ("events",))
+    for outcome, reason, count in reasons:
+        table.add_row(outcome, short(reason), number(count))
+    console.print(
+        section(
+            "Not accepted, and why",
+            table,
+            "Rejected is final for one event, refused for a whole POST; no answer means: again.",
+        )
+    )
 
 
 def show_findings(console: Console, findings: Findings) -> None:
-    """What verify found wrong, by kind."""
-    table = Table(title="Checked event by event", title_justify="left")
-    for name in ("lost", "stored twice", "out of order", "never sent"):
-        table.add_column(name, justify="right")
-    table.add_row(
-        *(
-            f"[green]{len(found)}[/green]" if not found else f"[red]{len(found)}[/red]"
-            for found in (
-                findings.lost,
-                findings.stored_twice,
-                findings.out_of_order,
-                findings.never_sent,
-            )
+    """What verify found, by kind, with a few names of what is wrong."""
+    table = make_table(("checked event by event",), ("found",))
+    table.add_column("some of them")
+    for kind, names in (
+        ("lost", findings.lost),
+        ("stored twice", findings.stored_twice),
+        ("devices out of order", findings.out_of_order),
+        ("never sent", findings.never_sent),
+    ):
+        table.add_row(kind, _difference(len(names)), ", ".join(map(short, names[:NAMES_SHOWN])))
+    table.add_row("put aside by the sink", number(len(findings.dead_lettered)) + "  ")
+    console.print(
+        section(
+            "The check: every accepted event by its id",
+            table,
+            "Order is that of Kafka's offsets, and of what the phone itself counted.",
         )
     )
-    console.print(table)
 
 
-async def show_answers(
-    console: Console, client: AsyncClient, app: str, device: str, first: date, last: date
-) -> None:
-    """The named queries an analyst would ask first."""
-    params = {"app": app, "from": str(first), "to": str(last)}
-
-    async def ask(name: str, **more: str) -> Answer:
-        return await run_query(client, name, {**params, **more}, last)
-
-    _show(console, "Sessions per day, and their length", await ask("sessions_per_day"))
-    _show(console, "Devices per day", await ask("daily_active_devices"))
-    _show(console, "Crash-free devices per release", await ask("crash_free_devices"))
-    _show(console, "Top crash groups", await ask("top_crash_groups"), CRASH_COLUMNS)
-    timeline = await ask("device_timeline", device=device)
-    last_rows = Answer(timeline.columns, timeline.rows[-TIMELINE_ROWS:])
-    _show(console, f"The last events of {device}, in its order", last_rows, TIMELINE_COLUMNS)
-    _show(console, "Freshness: from the POST to the answer", await ask("freshness"))
-
-
-def _show(
-    console: Console, title: str, answer: Answer, columns: Sequence[str] | None = None
-) -> None:
-    """A table of `columns`, all of them when None."""
-    names = [name for name in answer.columns if columns is None or name in columns]
-    table = Table(title=title, title_justify="left")
-    for name in names:
-        table.add_column(name, overflow="ellipsis", no_wrap=True)
-    for row in answer.as_objects():
-        table.add_row(*(_text(row[name]) for name in names))
-    console.print(table)
-
-
-def _text(value: object) -> str:
-    if isinstance(value, datetime):
-        return f"{value:%m-%d %H:%M:%S}"
-    text = str(value)
-    return text if len(text) <= TEXT_WIDTH else text[: TEXT_WIDTH - 1] + "…"
+def _difference(count: int) -> str:
+    return f"[red]{number(count)} ✘[/red]" if count else "[green]0 ✔[/green]"

@@ -7,8 +7,11 @@ from uuid import uuid4
 
 from segment.analytics.client import Client
 
-from loadtest.ledger import Ledger, Outcome
+from loadtest.ledger import Entry
 
+TIMEOUT_SECONDS = 10  # of one of its POSTs
+MAX_RETRIES = 3
+MAX_WAIT_SECONDS = 30  # for all of its retries of one batch
 CONTEXT = {
     "app": {"name": "Demo", "version": "1.5.0", "build": "150", "namespace": "com.example.demo"},
     "device": {"manufacturer": "Google", "model": "Pixel 8", "type": "android"},
@@ -18,41 +21,45 @@ CONTEXT = {
 }
 
 
-def run_segment(url: str, write_key: str, rounds: int, ledger: Ledger) -> int:
-    """Let the SDK send some sessions of one install; returns the number of its events.
+def run_segment(url: str, write_key: str, sessions: int) -> list[Entry]:
+    """Let the SDK send some sessions of one install; what it was told of each event.
 
-    Its queue is flushed and its answers awaited; what it reports as failed is unanswered.
+    Blocks until its queue is empty. A batch it gave up is unanswered.
     """
-    failed: list[Any] = []
+    lost: list[dict[str, Any]] = []
     client = Client(
         write_key,
         host=url,
-        on_error=lambda error, batch: failed.extend(batch or []),
-        max_retries=3,
-        timeout=10,
+        on_error=lambda error, batch: lost.extend(batch or ()),
+        max_retries=MAX_RETRIES,
+        timeout=TIMEOUT_SECONDS,
+        max_total_backoff_duration=MAX_WAIT_SECONDS,
+        max_rate_limit_duration=MAX_WAIT_SECONDS,
     )
     install = f"segment-{uuid4()}"
-    known: dict[str, Any] = {"anonymous_id": install, "context": CONTEXT}
-    sent: list[dict[str, Any]] = []
-    sent.append(_sent(client.identify("user-1", {"plan": "pro"}, **known)))
-    for number in range(rounds):
-        opened = {"from_background": number > 0, "version": "1.5.0", "build": "150"}
-        sent.append(_sent(client.track("user-1", "Application Opened", opened, **known)))
-        sent.append(_sent(client.screen("user-1", name="Home", **known)))
-        sent.append(_sent(client.track("user-1", "Order Completed", {"price": 9.99}, **known)))
-        sent.append(_sent(client.track("user-1", "Application Backgrounded", {}, **known)))
+    event_ids = _play(client, install, sessions)
     client.flush()
     client.join()
-    lost = {message["messageId"] for message in failed}
-    for message in sent:
-        message_id = str(message["messageId"])
-        outcome: Outcome = "unanswered" if message_id in lost else "accepted"
-        ledger.record(install, [message_id], [outcome])
-    return len(sent)
+    lost_ids = {str(one["messageId"]) for one in lost}
+    return [
+        Entry(install, one, "unanswered", reason="the SDK gave up")
+        if one in lost_ids
+        else Entry(install, one, "accepted")
+        for one in event_ids
+    ]
 
 
-def _sent(answer: tuple[bool, dict[str, Any]]) -> dict[str, Any]:
-    queued, message = answer
-    if not queued:
-        raise RuntimeError("the SDK's queue is full")
-    return message
+def _play(client: Client, install: str, sessions: int) -> list[str]:
+    """The ids of the events that the SDK now has in its queue."""
+    user = "user-1"
+    known: dict[str, Any] = {"anonymous_id": install, "context": CONTEXT}
+    calls = [client.identify(user, {"plan": "pro"}, **known)]
+    for number in range(sessions):
+        opened = {"from_background": number > 0, "version": "1.5.0", "build": "150"}
+        calls += [
+            client.track(user, "Application Opened", opened, **known),
+            client.screen(user, name="Home", **known),
+            client.track(user, "Order Completed", {"price": 9.99}, **known),
+            client.track(user, "Application Backgrounded", {}, **known),
+        ]
+    return [str(event["messageId"]) for is_queued, event in calls if is_queued]

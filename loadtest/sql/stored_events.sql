@@ -8,4 +8,7 @@ SELECT
 FROM telemetry.events
 WHERE app_id = {app:String}
   AND device_id IN {devices:Array(String)}
-ORDER BY device_id, kafka_partition, kafka_offset
+ORDER BY
+    device_id,
+    kafka_partition,
+    kafka_offset
