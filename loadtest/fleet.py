@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from itertools import count
 
 import msgspec
 from msgspec import Struct
@@ -64,6 +65,8 @@ class _Lane(Struct, frozen=True):
 
 async def _play(lane: _Lane, posts: Sequence[Post], on_settled: Callable[[int], None]) -> None:
     for post in posts:
+        if lane.seconds_left() <= 0:
+            break
         await asyncio.sleep(lane.started + post.at * lane.play.seconds - time.monotonic())
         for _ in range(2 if post.reply_is_lost else 1):
             if await _deliver(lane, post):
@@ -73,16 +76,21 @@ async def _play(lane: _Lane, posts: Sequence[Post], on_settled: Callable[[int], 
 
 async def _deliver(lane: _Lane, post: Post) -> bool:
     """Send until the answer is final; False when time ran out before."""
-    backoff = FIRST_WAIT_SECONDS
-    while lane.seconds_left() > 0:
+    for tries in count(1):
         entries, asked = await _try(lane.client, post)
         lane.ledger.add(entries)
         if is_final(entries):
             return True
-        wait = min(LONGEST_WAIT_SECONDS, max(asked, backoff))
-        await asyncio.sleep(min(wait, max(0.0, lane.seconds_left())))
-        backoff *= 2
+        wait = wait_seconds(tries, asked)
+        if lane.seconds_left() < wait:
+            break
+        await asyncio.sleep(wait)
     return False
+
+
+def wait_seconds(tries: int, asked: float) -> float:
+    """How long to wait after so many tries, when the gateway `asked` for some seconds (0: none)."""
+    return min(LONGEST_WAIT_SECONDS, max(asked, FIRST_WAIT_SECONDS * 2.0 ** (tries - 1)))
 
 
 async def _try(client: PhoneClient, post: Post) -> tuple[list[Entry], float]:

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.gateway_app import GatewayUnderTest
+pytest.register_assert_rewrite("tests.exactness")
+
+from tests.gateway_app import GatewayUnderTest  # noqa: E402  # asserts are rewritten at import
 
 pytest_plugins = ["tests.engines"]
 

@@ -6,12 +6,24 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.kafka import KafkaUnderTest
+from infra.provision import ProvisionOptions
+from tests.clickhouse import ClickHouseUnderTest
+from tests.kafka import KafkaUnderTest, provision_topics
 
 
 @pytest.fixture(scope="session")
 def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaUnderTest]:
     broker = KafkaUnderTest(tmp_path_factory.mktemp("kafka"))
     broker.start()
+    provision_topics(ProvisionOptions(bootstrap=broker.bootstrap, replication_factor=1))
     yield broker
     broker.stop()
+
+
+@pytest.fixture(scope="session")
+def clickhouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClickHouseUnderTest]:
+    front = ClickHouseUnderTest(tmp_path_factory.mktemp("clickhouse"))
+    front.start()
+    front.migrate()
+    yield front
+    assert front.stop() == 0

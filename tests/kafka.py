@@ -19,6 +19,7 @@ from aiokafka.structs import ConsumerRecord
 
 from infra.local import kafka as local_kafka
 from infra.local.ports import free_ports
+from infra.provision import ProvisionOptions, provision
 
 START_SECONDS = 60.0
 
@@ -106,13 +107,16 @@ async def _until_answers(bootstrap: str) -> None:
 
 async def read_topic(bootstrap: str, topic: str) -> list[ConsumerRecord[bytes, bytes]]:
     """Everything in a topic, in each partition's order."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False)
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=bootstrap, enable_auto_commit=False, auto_offset_reset="earliest"
+    )
     await consumer.start()
     try:
-        partitions = await _partitions(consumer, topic)
+        partitions = await _partitions(bootstrap, topic)
         consumer.assign(partitions)
         ends = await consumer.end_offsets(partitions)
-        await consumer.seek_to_beginning(*partitions)
+        for one in partitions:
+            consumer.seek(one, 0)
         found: list[ConsumerRecord[bytes, bytes]] = []
         while any([await consumer.position(one) < ends[one] for one in partitions]):
             for records in (await consumer.getmany(timeout_ms=500)).values():
@@ -122,9 +126,14 @@ async def read_topic(bootstrap: str, topic: str) -> list[ConsumerRecord[bytes, b
     return sorted(found, key=lambda one: (one.partition, one.offset))
 
 
-async def _partitions(consumer: AIOKafkaConsumer[bytes, bytes], topic: str) -> list[TopicPartition]:
-    await consumer.topics()
-    return [TopicPartition(topic, one) for one in consumer.partitions_for_topic(topic) or ()]
+async def _partitions(bootstrap: str, topic: str) -> list[TopicPartition]:
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await admin.start()
+    try:
+        (described,) = await admin.describe_topics([topic])
+    finally:
+        await admin.close()
+    return [TopicPartition(topic, one["partition"]) for one in described["partitions"]]
 
 
 def wait_until(
@@ -136,3 +145,18 @@ def wait_until(
         if time.monotonic() > deadline:
             raise AssertionError(f"{what} did not come true within {seconds:g} s")
         time.sleep(0.05)
+
+
+def provision_topics(options: ProvisionOptions) -> None:
+    asyncio.run(provision(options))
+
+
+async def log_length(bootstrap: str, topic: str) -> int:
+    """The sum of a topic's end offsets."""
+    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False)
+    await consumer.start()
+    try:
+        ends = await consumer.end_offsets(await _partitions(bootstrap, topic))
+    finally:
+        await consumer.stop()
+    return sum(ends.values())

@@ -79,9 +79,7 @@ class Supervisor:
         self._is_stopping = False
         self._phase: Phase = "starting"
 
-    async def run(
-        self, stop: asyncio.Event, before: Mapping[str, Step], when_ready: Step
-    ) -> None:
+    async def run(self, stop: asyncio.Event, before: Mapping[str, Step], when_ready: Step) -> None:
         """Start all, tend them until `stop`, end all. `before` runs ahead of a member's start,
         `when_ready` once all run.
 

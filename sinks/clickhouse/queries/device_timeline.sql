@@ -7,7 +7,8 @@
 -- columns: received_at, time_quality, user_id, crash_group, properties
 -- meaning: One row per event, in the device's own order: by sequence where the SDK sends it, which
 -- meaning: no clock can disturb. An event without one (0) follows the highest sequence that the
--- meaning: period had reached by its ts; several of them stand by ts.
+-- meaning: period had reached by its ts; several of them stand by ts. Of copies that were stored
+-- meaning: the first one is shown.
 SELECT
     ts,
     event_type,
@@ -45,5 +46,5 @@ FROM
       AND device_id = {device:String}
       AND toDate(ts) BETWEEN {from:Date} AND {to:Date}
 )
-ORDER BY if(sequence = 0, reached, sequence), sequence = 0, ts, event_id
+ORDER BY if(sequence = 0, reached, sequence), sequence = 0, ts, event_id, received_at
 LIMIT 1 BY event_id;
