@@ -21,6 +21,7 @@ from gateway.routing import Match, Routes
 
 Scope = MutableMapping[str, Any]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Headers = list[tuple[bytes, bytes]]
 
 MAX_REQUEST_ID_LENGTH = 64
 _printable = re.compile(rb"[\x21-\x7e]{1,64}").fullmatch
@@ -62,9 +63,10 @@ class Gateway:
         head = _head_of(scope)
         request_id = _request_id(head)
         match = next((one for one in matches if one.route.method == head.method), None)
-        wait = None
+        more: Headers = []
         if match is None:
             match = matches[0]
+            more.append((b"allow", ", ".join(_methods(matches)).encode("ascii")))
             text = f"the method is {head.method[:16]}, it must be {match.route.method}"
             answer = match.protocol.refuse(
                 head, Refused(Refusal.METHOD, "method_not_allowed", text)
@@ -76,20 +78,19 @@ class Gateway:
                 answer, wait = await self._ingest.answer(match.protocol, head, request_id, receive)
             except Disconnected:
                 return
-        await _respond(send, answer.status, answer.body, self._headers(answer, request_id, wait))
+            if wait is not None:
+                more.append((b"retry-after", str(wait).encode("ascii")))
+        headers = [*self._headers(answer, request_id), *more]
+        await _respond(send, answer.status, answer.body, headers)
         self._metrics.requests.labels(match.protocol.name, str(answer.status)).inc()
         self._metrics.request_seconds.observe((self._now_ms() - started) / 1000)
 
-    def _headers(
-        self, answer: Answer, request_id: str, wait: int | None
-    ) -> list[tuple[bytes, bytes]]:
+    def _headers(self, answer: Answer, request_id: str) -> Headers:
         headers = [
             (b"content-type", answer.content_type),
             (b"x-request-id", request_id.encode("ascii")),
             *self._cors,
         ]
-        if wait is not None:
-            headers.append((b"retry-after", str(wait).encode("ascii")))
         if answer.status in (400, 408, 413):
             headers.append((b"connection", b"close"))  # what is left of the body is not read
         return headers
@@ -125,15 +126,17 @@ def _request_id(head: Head) -> str:
     return given.decode("ascii") if _printable(given) else str(uuid4())
 
 
-async def _respond(
-    send: Send, status: int, body: bytes, headers: list[tuple[bytes, bytes]]
-) -> None:
+def _methods(matches: Sequence[Match]) -> list[str]:
+    return sorted({one.route.method for one in matches} | {"OPTIONS"})
+
+
+async def _respond(send: Send, status: int, body: bytes, headers: Headers) -> None:
     length = (b"content-length", str(len(body)).encode("ascii"))
     await send({"type": "http.response.start", "status": status, "headers": [length, *headers]})
     await send({"type": "http.response.body", "body": body})
 
 
-def _cors_headers(origin: str) -> list[tuple[bytes, bytes]]:
+def _cors_headers(origin: str) -> Headers:
     if not origin:
         return []
     return [
@@ -142,7 +145,7 @@ def _cors_headers(origin: str) -> list[tuple[bytes, bytes]]:
     ]
 
 
-def _preflight_headers(origin: str) -> list[tuple[bytes, bytes]]:
+def _preflight_headers(origin: str) -> Headers:
     if not origin:
         return []
     return [

@@ -65,6 +65,7 @@ async def serve(
     listener: socket.socket,
     stop: asyncio.Event,
     ready: Callable[[str], None],
+    publisher_type: type[KafkaPublisher] = KafkaPublisher,
 ) -> None:
     """Serve until `stop` is set, then drain: refuse new connections, end what is in flight,
     close the producer. Each step has its own time."""
@@ -76,7 +77,7 @@ async def serve(
         deadline_seconds=config.publish_timeout_seconds,
         request_timeout_ms=config.kafka_request_timeout_ms,
     )
-    publisher = KafkaPublisher(options, now_ms)
+    publisher = publisher_type(options, now_ms)
     app = create_app(config, publisher, keys, metrics, PROTOCOLS, now_ms)
     host, port = listener.getsockname()[:2]
     server = _Server(_uvicorn_config(app, config), lambda: ready(f"http://{host}:{port}"))

@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
@@ -83,26 +83,19 @@ def sink(
     return Process(command, environment, "sink ready", log)
 
 
-class GatewayProcess(Process):
-    """A gateway with one key for one app."""
+def add_key(app: str, folder: Path) -> None:
+    """Let KEY write to `app`."""
+    command = [sys.executable, "-m", "gateway", "keys", "add", app, "--key", KEY]
+    subprocess.run([*command, "--data", str(folder)], check=True, stdout=subprocess.DEVNULL)
 
-    def __init__(self, bootstrap: str, folder: Path, app: str, port: int = 0, **options: object):
-        subprocess.run(
-            [
-                sys.executable,
-                "-m",
-                "gateway",
-                "keys",
-                "add",
-                app,
-                "--key",
-                KEY,
-                "--data",
-                str(folder),
-            ],
-            check=True,
-            stdout=subprocess.DEVNULL,
-        )
+
+class GatewayProcess(Process):
+    """A gateway; its keys are those of `folder`."""
+
+    def __init__(
+        self, bootstrap: str, folder: Path, port: int = 0,
+        command: Sequence[str] = ("gateway", "serve"), **options: object,
+    ) -> None:  # fmt: skip
         environment = {
             "TELEMETRY_KAFKA_BOOTSTRAP": bootstrap,
             "TELEMETRY_GATEWAY_PORT": str(port),
@@ -111,7 +104,7 @@ class GatewayProcess(Process):
         environment |= {
             f"TELEMETRY_GATEWAY_{name.upper()}": str(value) for name, value in options.items()
         }
-        super().__init__(["gateway", "serve"], environment, "gateway ready", folder / "gateway.log")
+        super().__init__(command, environment, "gateway ready", folder / "gateway.log")
         self.url = self.wait_ready().split()[-1]
 
     @property
@@ -124,11 +117,14 @@ class GatewayProcess(Process):
     def get(self, path: str) -> tuple[int, str]:
         return self._ask(Request(self.url + path))
 
-    def post(self, body: object) -> tuple[int, str]:
+    def post(self, body: object, headers: Mapping[str, str] | None = None) -> tuple[int, str]:
         """A native POST; status 0 when the connection breaks."""
-        headers = {"Authorization": f"Bearer {KEY}", "Content-Type": "application/json"}
-        content = json.dumps(body).encode()
-        return self._ask(Request(f"{self.url}/v1/events", data=content, headers=headers))
+        return self.post_bytes(json.dumps(body).encode(), headers)
+
+    def post_bytes(self, body: bytes, headers: Mapping[str, str] | None = None) -> tuple[int, str]:
+        every = {"Authorization": f"Bearer {KEY}", "Content-Type": "application/json"}
+        every |= headers or {}
+        return self._ask(Request(f"{self.url}/v1/events", data=body, headers=every))
 
     def _ask(self, request: Request) -> tuple[int, str]:
         try:

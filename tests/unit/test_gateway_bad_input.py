@@ -260,9 +260,14 @@ def test_a_time_that_is_none_is_kept_and_marked(
         assert "$timestamp" in row["properties"]
 
 
-def test_the_wrong_method_is_405(gateway: GatewayUnderTest) -> None:
-    assert gateway.http.put("/v1/events", content=GOOD).status_code == 405
-    assert gateway.http.get("/v1/events").status_code == 405
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
+def test_the_wrong_method_is_405_and_told_the_right_one(
+    gateway: GatewayUnderTest, method: str
+) -> None:
+    answer = gateway.http.request(method, "/v1/events")
+
+    assert answer.status_code == 405
+    assert answer.headers["allow"] == "OPTIONS, POST"
 
 
 _values = st.recursive(

@@ -1,0 +1,58 @@
+"""Gateways that break one promise each: the negative controls of the tests of the whole path.
+
+`python -m tests.e2e.careless_gateway early` is started like `python -m gateway serve`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+import signal
+import sys
+from collections.abc import Sequence
+
+from gateway.config import PREFIXES, GatewayConfig
+from gateway.contract.record import Record
+from gateway.contract.verdict import Kept
+from gateway.publish.kafka import KafkaPublisher
+from gateway.publish.publisher import Outcome, Settle
+from gateway.runtime import load_config, setup_logging
+from gateway.serve import listen, serve
+
+
+class EarlyAck(KafkaPublisher):
+    """Says 200 when a record is on its way, as many gateways do."""
+
+    def submit(self, records: Sequence[Record], settle: Settle) -> None:
+        super().submit(records, lambda _: None)
+        settle(Outcome(Kept.KAFKA))
+
+
+class AnyPartition(KafkaPublisher):
+    """Spreads the records evenly, whoever sent them."""
+
+    _next = itertools.count()
+
+    def _partition_of(self, record: Record) -> int:
+        return next(self._next) % self._expected[record.topic]
+
+
+CARELESS = {"early": EarlyAck, "any": AnyPartition}
+
+
+async def main() -> None:
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    config = load_config(GatewayConfig, PREFIXES, os.environ)
+    setup_logging()
+    publisher_type = CARELESS[sys.argv[1]]
+    await serve(config, listen(config), stop, _say_ready, publisher_type)
+
+
+def _say_ready(url: str) -> None:
+    print(f"gateway ready {url}", flush=True)  # noqa: T201
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
