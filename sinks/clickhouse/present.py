@@ -10,11 +10,10 @@ from datetime import UTC, date, datetime
 from uuid import UUID
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
+from rich.text import Text
 
 from sinks.clickhouse.sql import Answer
-
-MAX_COLUMNS = 15  # of a table that a terminal can show
 
 
 def plain(value: object) -> object:
@@ -52,18 +51,31 @@ def as_csv(answer: Answer) -> str:
 
 
 def print_table(answer: Answer, title: str, console: Console) -> None:
-    """One line per row; a single row that is too wide for that stands upright."""
-    if len(answer.rows) == 1 and len(answer.columns) > MAX_COLUMNS:
-        upright: list[tuple[object, ...]] = [*zip(answer.columns, answer.rows[0], strict=True)]
-        answer = Answer(("column", "value"), upright)
+    """One line per row; rows that are too wide for the console stand upright, one after another."""
     table = Table(title=title, title_justify="left")
     for name in answer.columns:
         table.add_column(name, overflow="fold")
     for row in answer.rows:
-        table.add_row(*(_cell(value) for value in row))
+        table.add_row(*(_harmless(value) for value in row))
+    if answer.rows and console.measure(table).maximum > console.width:
+        table = _upright(answer, title)
     console.print(table)
     if not answer.rows:
         console.print("no rows")
+
+
+def _upright(answer: Answer, title: str) -> Table:
+    table = Table("column", Column("value", overflow="fold"), title=title, title_justify="left")
+    for row in answer.rows:
+        for name, value in zip(answer.columns, row, strict=True):
+            table.add_row(name, _harmless(value))
+        table.add_section()
+    return table
+
+
+def _harmless(value: object) -> Text:
+    """A cell in which nothing that a phone sent can steer the terminal."""
+    return Text("".join(one if one.isprintable() or one == "\n" else "·" for one in _cell(value)))
 
 
 def _cell(value: object) -> str:
