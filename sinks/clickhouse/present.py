@@ -15,6 +15,8 @@ from rich.text import Text
 
 from sinks.clickhouse.sql import Answer
 
+BOUNDLESS = 1_000_000  # columns: more than any row needs
+
 
 def plain(value: object) -> object:
     """A value as JSON has it: times as ISO 8601, ids as text, no NaN."""
@@ -57,7 +59,8 @@ def print_table(answer: Answer, title: str, console: Console) -> None:
         table.add_column(name, overflow="fold")
     for row in answer.rows:
         table.add_row(*(_harmless(value) for value in row))
-    if answer.rows and console.measure(table).maximum > console.width:
+    boundless = console.options.update(width=BOUNDLESS)
+    if answer.rows and console.measure(table, options=boundless).maximum > console.width:
         table = _upright(answer, title)
     console.print(table)
     if not answer.rows:
