@@ -84,7 +84,7 @@ class ChunkWriter:
                 found = await self._find_bad(block, str(error))
             already = {one.record.offset for one in bad}
             by_offset = {one.offset: one for one in records}
-            bad = bad + [bad_row(by_offset[offset], "refused", text) for offset, text in found]
+            bad = bad + [bad_row(by_offset[offset], text) for offset, text in found]
             dead = {one.record.offset for one in bad}
             rows = [row for row in rows if row.offset not in dead]
             await self._bury(chunk, records, bad, already)

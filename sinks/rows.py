@@ -15,7 +15,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Raw, Struct
 
-from sinks.sink import AppHour, Bad, Polled, Row
+from sinks.sink import AppHour, Bad, BadCode, Polled, Row
 
 UInt8 = Annotated[int, Meta(ge=0, le=255)]
 UInt32 = Annotated[int, Meta(ge=0, le=2**32 - 1)]
@@ -91,28 +91,28 @@ def read_event(record: Polled) -> Row | Bad:
     """A record of `app-events` as a row, or why it can never be one."""
     value = record.value
     if value is None:
-        return _bad(record, "no_value", "the record has no value")
+        return _bad(record, BadCode.NO_VALUE, "the record has no value")
     try:
         if not value.isascii():
             value.decode()
         event = _event.decode(value)
     except UnicodeDecodeError:
-        return _bad(record, "invalid_utf8", "the record is not UTF-8")
+        return _bad(record, BadCode.INVALID_UTF8, "the record is not UTF-8")
     except RecursionError:
-        return _bad(record, "too_deep", "the record is nested too deep")
+        return _bad(record, BadCode.TOO_DEEP, "the record is nested too deep")
     except msgspec.ValidationError as error:
-        return _bad(record, "invalid_record", str(error))
+        return _bad(record, BadCode.INVALID_RECORD, str(error))
     except msgspec.DecodeError as error:
-        return _bad(record, "invalid_json", str(error))
+        return _bad(record, BadCode.INVALID_JSON, str(error))
     wrong = _wrong_time(event)
     if wrong:
-        return _bad(record, "invalid_time", wrong)
+        return _bad(record, BadCode.INVALID_TIME, wrong)
     if not _is_uuid(event.event_id):
-        return _bad(record, "invalid_record", "event_id is no UUID")
+        return _bad(record, BadCode.INVALID_RECORD, "event_id is no UUID")
     if event.session_id is not None and not _is_uuid(event.session_id):
-        return _bad(record, "invalid_record", "session_id is no UUID")
+        return _bad(record, BadCode.INVALID_RECORD, "session_id is no UUID")
     if event.sequence > MAX_UINT64 or event.crash_group > MAX_UINT64:
-        return _bad(record, "invalid_record", "a number is beyond UInt64")
+        return _bad(record, BadCode.INVALID_RECORD, "a number is beyond UInt64")
     bucket = _bucket(event.app_id, (event.received_at - FIRST) // HOUR)
     identity = identity_of(event.app_id, event.device_id, event.event_id)
     return Row(record.offset, value, identity, bucket)
@@ -138,7 +138,7 @@ def _wrong_time(event: EventRow) -> str | None:
     return None
 
 
-def _bad(record: Polled, code: str, text: str) -> Bad:
+def _bad(record: Polled, code: BadCode, text: str) -> Bad:
     """A bad record still tells whose it is, where that can be read."""
     fields: dict[str, str] = {}
     try:
@@ -170,6 +170,6 @@ def _hour(received_at: str, timestamp_ms: int) -> int:
     return max(0, timestamp_ms) // 3_600_000
 
 
-def bad_row(record: Polled, code: str, text: str) -> Bad:
+def bad_row(record: Polled, text: str) -> Bad:
     """A record whose row the engine alone refused."""
-    return _bad(record, code, text)
+    return _bad(record, BadCode.REFUSED, text)

@@ -4,6 +4,7 @@ failures out."""
 from __future__ import annotations
 
 from collections.abc import Mapping
+from enum import StrEnum
 from typing import Protocol
 
 from msgspec import Struct
@@ -36,11 +37,23 @@ class Row(Struct, frozen=True, gc=False):
     bucket: AppHour
 
 
+class BadCode(StrEnum):
+    """Why a record can never be stored."""
+
+    NO_VALUE = "no_value"
+    INVALID_UTF8 = "invalid_utf8"
+    INVALID_JSON = "invalid_json"
+    TOO_DEEP = "too_deep"
+    INVALID_RECORD = "invalid_record"
+    INVALID_TIME = "invalid_time"
+    REFUSED = "refused"  # by the database alone
+
+
 class Bad(Struct, frozen=True, gc=False):
     """A record that can never be stored, and why."""
 
     record: Polled
-    code: str
+    code: BadCode
     text: str
     bucket: AppHour
     app_version: str = ""
