@@ -10,12 +10,13 @@ from uuid import uuid4
 from starlette.applications import Starlette
 
 from gateway.config import GatewayConfig
+from gateway.contract.refusal import RefusalCode, Refused
 from gateway.edge.body import Disconnected, Receive
 from gateway.edge.keys import KeyRing
 from gateway.health import service_routes
 from gateway.ingest import Ingest
 from gateway.metrics import Metrics
-from gateway.protocols.protocol import Answer, Head, Protocol, Refusal, Refused
+from gateway.protocols.protocol import Answer, Head, Protocol
 from gateway.publish.publisher import Publisher
 from gateway.routing import Match, Routes
 
@@ -68,9 +69,7 @@ class Gateway:
             match = matches[0]
             more.append((b"allow", ", ".join(_methods(matches)).encode("ascii")))
             text = f"the method is {head.method[:16]}, it must be {match.route.method}"
-            answer = match.protocol.refuse(
-                head, Refused(Refusal.METHOD, "method_not_allowed", text)
-            )
+            answer = match.protocol.refuse(head, Refused(RefusalCode.METHOD_NOT_ALLOWED, text))
         elif match.route.answer is not None:
             answer = match.route.answer(head)
         else:

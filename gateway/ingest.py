@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from gateway.config import GatewayConfig
 from gateway.contract.event import Batch
 from gateway.contract.record import Record
+from gateway.contract.refusal import Refusal, RefusalCode, Refused
 from gateway.contract.verdict import Kept, Verdicts
 from gateway.edge.admission import Admission, retry_after_seconds
 from gateway.edge.body import Disconnected, Receive, declared_bytes, read
@@ -22,7 +23,7 @@ from gateway.edge.keys import KeyRing
 from gateway.metrics import Metrics
 from gateway.prepare.batch import Prepared, prepare
 from gateway.prepare.context import Origin, iso
-from gateway.protocols.protocol import Answer, Head, Protocol, Refusal, Refused
+from gateway.protocols.protocol import Answer, Head, Protocol
 from gateway.publish.publisher import Outcome, Publisher
 from gateway.rejects import RejectRate, dead_records
 
@@ -64,7 +65,7 @@ class Ingest:
         except Exception:
             log.exception("internal error, request %s", request_id)
             self._metrics.bugs.inc()
-            bug = Refused(Refusal.OVERLOADED, "internal_error", "try again later")
+            bug = Refused(RefusalCode.INTERNAL_ERROR, "try again later")
             return self._refuse(protocol, head, bug)
 
     def _refuse(
@@ -118,10 +119,10 @@ class Ingest:
     def _app_of(self, key: str | None) -> str:
         if key is None:
             text = "no write key: send it as `Authorization: Bearer KEY`"
-            raise Refused(Refusal.UNKNOWN_KEY, "missing_key", text)
+            raise Refused(RefusalCode.MISSING_KEY, text)
         app = self._keys.app_of(key)
         if app is None:
-            raise Refused(Refusal.UNKNOWN_KEY, "unknown_key", "this write key is not known")
+            raise Refused(RefusalCode.UNKNOWN_KEY, "this write key is not known")
         return app
 
     def _country(self, head: Head) -> str:
@@ -153,7 +154,7 @@ class Ingest:
         for one in prepared:
             self._count(one, outcome)
         if outcome.kept is None:
-            raise Refused(Refusal.OVERLOADED, "not_kept", f"not known to be kept: {outcome.reason}")
+            raise Refused(RefusalCode.NOT_KEPT, f"not known to be kept: {outcome.reason}")
         return outcome.kept
 
     def _count(self, prepared: Prepared, outcome: Outcome) -> None:
@@ -176,7 +177,7 @@ def _agreed(head_key: str | None, body_key: str | None) -> str | None:
     """The one key of a batch. Two that differ are a mistake nobody should guess about."""
     if head_key and body_key and head_key != body_key:
         text = "the key in the head and the key in the body differ"
-        raise Refused(Refusal.UNKNOWN_KEY, "keys_differ", text)
+        raise Refused(RefusalCode.KEYS_DIFFER, text)
     return head_key or body_key
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.protocols.protocol import Refusal, Refused
+from gateway.contract.refusal import RefusalCode, Refused
 
 
 class Admission:
@@ -38,7 +38,7 @@ class Admission:
 
 
 def _overloaded(text: str) -> Refused:
-    return Refused(Refusal.OVERLOADED, "overloaded", f"the gateway is full: {text}")
+    return Refused(RefusalCode.OVERLOADED, f"the gateway is full: {text}")
 
 
 def retry_after_seconds(pressure: float, chance: float) -> int:

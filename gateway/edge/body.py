@@ -6,8 +6,9 @@ import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
+from gateway.contract.refusal import RefusalCode, Refused
 from gateway.edge.inflate import inflate, too_large
-from gateway.protocols.protocol import Head, Refusal, Refused
+from gateway.protocols.protocol import Head
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
@@ -34,7 +35,7 @@ async def read(head: Head, receive: Receive, max_bytes: int, timeout_seconds: fl
             body = await _collect(receive, max_bytes)
     except TimeoutError:
         text = f"the body did not arrive within {timeout_seconds:g} seconds"
-        raise Refused(Refusal.SLOW, "body_timeout", text) from None
+        raise Refused(RefusalCode.BODY_TIMEOUT, text) from None
     return inflate(body, head.header(b"content-encoding"), max_bytes)
 
 

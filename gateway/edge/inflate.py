@@ -12,7 +12,7 @@ import zstandard
 from isal import isal_zlib
 from isal.igzip_lib import IsalError
 
-from gateway.protocols.protocol import Refusal, Refused
+from gateway.contract.refusal import RefusalCode, Refused
 
 MAX_ZSTD_WINDOW_BYTES = 8 * 1024 * 1024
 UNDECLARED_STEP_BYTES = 128  # 4 bytes make a block, a block holds 128 KiB: at most 4 MiB a step
@@ -32,19 +32,18 @@ def inflate(body: bytes, encoding: str, max_bytes: int) -> bytes:
     if name == "zstd":
         return _zstd(body, max_bytes)
     raise Refused(
-        Refusal.WRONG_CONTENT_TYPE,
-        "unsupported_encoding",
+        RefusalCode.UNSUPPORTED_ENCODING,
         f"Content-Encoding is `{name[:64]}`, it must be `gzip`, `zstd` or none",
     )
 
 
 def too_large(max_bytes: int) -> Refused:
     text = f"the body has more than {max_bytes} bytes decompressed"
-    return Refused(Refusal.TOO_LARGE, "body_too_large", text)
+    return Refused(RefusalCode.BODY_TOO_LARGE, text)
 
 
 def _broken(text: str) -> Refused:
-    return Refused(Refusal.UNREADABLE, "invalid_encoding", text)
+    return Refused(RefusalCode.INVALID_ENCODING, text)
 
 
 def _gzip(body: bytes, max_bytes: int) -> bytes:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from enum import StrEnum
 from typing import Protocol as Port
 
 from msgspec import Struct
 
 from gateway.contract.event import Batch
+from gateway.contract.refusal import Refused
 from gateway.contract.verdict import Verdicts
 
 
@@ -29,28 +29,6 @@ class Answer(Struct, frozen=True, gc=False):
     status: int
     body: bytes
     content_type: bytes = b"application/json"
-
-
-class Refusal(StrEnum):
-    """Why a whole POST is not taken. Every protocol maps each of these to its own status."""
-
-    UNREADABLE = "unreadable"  # the body cannot be decoded
-    TOO_LARGE = "too_large"
-    WRONG_CONTENT_TYPE = "wrong_content_type"
-    UNKNOWN_KEY = "unknown_key"  # positively unknown, revoked, or missing
-    SLOW = "slow"  # the body did not arrive in time
-    OVERLOADED = "overloaded"  # shed on purpose, or not known to be kept
-    METHOD = "method"
-
-
-class Refused(Exception):
-    """A whole POST is not taken. `code` and `text` say which rule, and name field and limit."""
-
-    def __init__(self, refusal: Refusal, code: str, text: str) -> None:
-        super().__init__(text)
-        self.refusal = refusal
-        self.code = code
-        self.text = text
 
 
 class Route(Struct, frozen=True, gc=False):

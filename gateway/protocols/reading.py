@@ -7,7 +7,7 @@ from hashlib import sha256
 import msgspec
 from msgspec import Raw
 
-from gateway.protocols.protocol import Refusal, Refused
+from gateway.contract.refusal import RefusalCode, Refused
 from gateway.protocols.salvage import salvage
 
 _object = msgspec.json.Decoder(dict[str, Raw])
@@ -29,24 +29,24 @@ def is_utf8(body: bytes) -> bool:
 def json_object(body: bytes) -> dict[str, Raw]:
     """The keys of a body that is one JSON object. Raises Refused."""
     if not body:
-        raise Refused(Refusal.UNREADABLE, "empty_body", "the body is empty")
+        raise Refused(RefusalCode.EMPTY_BODY, "the body is empty")
     try:
         if is_utf8(body):
             return _object.decode(body)
         error = "it is not UTF-8"
     except RecursionError:
-        raise Refused(Refusal.UNREADABLE, "too_deep", "the body is nested too deep") from None
+        raise Refused(RefusalCode.TOO_DEEP, "the body is nested too deep") from None
     except msgspec.ValidationError as wrong:
-        raise Refused(Refusal.UNREADABLE, "invalid_json", str(wrong)) from None
+        raise Refused(RefusalCode.INVALID_JSON, str(wrong)) from None
     except msgspec.DecodeError as wrong:
         error = str(wrong)
     saved = salvage(body)
     if saved is None:
-        raise Refused(Refusal.UNREADABLE, "invalid_json", f"the body is not JSON: {error}")
+        raise Refused(RefusalCode.INVALID_JSON, f"the body is not JSON: {error}")
     try:
         return _object.decode(saved)
     except msgspec.ValidationError as wrong:
-        raise Refused(Refusal.UNREADABLE, "invalid_json", str(wrong)) from None
+        raise Refused(RefusalCode.INVALID_JSON, str(wrong)) from None
 
 
 def as_object(raw: Raw | bytes | None) -> dict[str, Raw]:

@@ -22,10 +22,10 @@ from gateway.contract.event import (
     Event,
     Stamp,
 )
+from gateway.contract.refusal import RefusalCode, Refused
 from gateway.contract.verdict import Code, Rejection
 from gateway.protocols import times
 from gateway.protocols.loose import Loose, context_of, without_nulls
-from gateway.protocols.protocol import Refusal, Refused
 
 _object = msgspec.json.Decoder(dict[str, Raw])
 _events = msgspec.json.Decoder(Annotated[list[Raw], Meta(max_length=MAX_EVENTS)])
@@ -53,13 +53,13 @@ def decode(body: bytes) -> Batch:
     try:
         keys = _object.decode(body)
     except RecursionError:
-        raise _unreadable("too_deep", "the body is nested too deep") from None
+        raise Refused(RefusalCode.TOO_DEEP, "the body is nested too deep") from None
     except msgspec.ValidationError as error:
-        raise _unreadable("invalid_json", str(error)) from None
+        raise Refused(RefusalCode.INVALID_JSON, str(error)) from None
     except msgspec.DecodeError as error:
-        raise _unreadable("invalid_json", f"the body is not JSON: {error}") from None
+        raise Refused(RefusalCode.INVALID_JSON, f"the body is not JSON: {error}") from None
     if "sent_at" not in keys:
-        raise _unreadable("missing_field", "`sent_at` is missing - at `$.sent_at`")
+        raise Refused(RefusalCode.MISSING_FIELD, "`sent_at` is missing - at `$.sent_at`")
     events = _events_of(keys)
     loose = _batch_context(keys.get("context"))
     return Batch(
@@ -72,29 +72,25 @@ def decode(body: bytes) -> Batch:
     )
 
 
-def _unreadable(code: str, text: str) -> Refused:
-    return Refused(Refusal.UNREADABLE, code, text)
-
-
 def _events_of(keys: dict[str, Raw]) -> list[bytes]:
     if "events" not in keys:
         if "event_id" not in keys and "type" not in keys:
-            raise _unreadable("missing_field", "`events` is missing - at `$.events`")
+            raise Refused(RefusalCode.MISSING_FIELD, "`events` is missing - at `$.events`")
         return [_encode({name: raw for name, raw in keys.items() if name not in BATCH_KEYS})]
     try:
         events = _events.decode(keys["events"])
     except msgspec.ValidationError:
         _list_of(keys["events"])
         text = f"`events` has more than {MAX_EVENTS} entries - at `$.events`"
-        raise Refused(Refusal.TOO_LARGE, "too_many_events", text) from None
+        raise Refused(RefusalCode.TOO_MANY_EVENTS, text) from None
     if not events:
-        raise _unreadable("no_events", "`events` is empty - at `$.events`")
+        raise Refused(RefusalCode.NO_EVENTS, "`events` is empty - at `$.events`")
     return [bytes(raw) for raw in events]
 
 
 def _list_of(raw: Raw) -> None:
     if not bytes(raw).lstrip().startswith(b"["):
-        raise _unreadable("invalid_field", "Expected `array` - at `$.events`")
+        raise Refused(RefusalCode.INVALID_FIELD, "Expected `array` - at `$.events`")
 
 
 def _batch_context(raw: Raw | None) -> Loose:
@@ -102,7 +98,7 @@ def _batch_context(raw: Raw | None) -> Loose:
         return Loose(None, {})
     if len(bytes(raw)) > MAX_CONTEXT_BYTES:
         text = f"the context has more than {MAX_CONTEXT_BYTES} bytes - at `$.context`"
-        raise _unreadable("context_too_large", text)
+        raise Refused(RefusalCode.CONTEXT_TOO_LARGE, text)
     return context_of(_any_of(raw))
 
 

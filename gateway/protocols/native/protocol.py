@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from gateway.contract.event import MAX_CONTEXT_BYTES, Batch, Event, Stamp
+from gateway.contract.refusal import Refusal, RefusalCode, Refused
 from gateway.contract.verdict import Rejection, Verdicts
 from gateway.protocols.native import lenient
 from gateway.protocols.native.wire import (
@@ -16,7 +17,7 @@ from gateway.protocols.native.wire import (
     NativeReply,
     RejectedEvent,
 )
-from gateway.protocols.protocol import Answer, Head, Refusal, Refused, Route
+from gateway.protocols.protocol import Answer, Head, Route
 from gateway.protocols.reading import is_utf8
 from gateway.protocols.salvage import salvage
 
@@ -43,8 +44,7 @@ class NativeProtocol:
         content_type = head.header(b"content-type").partition(";")[0].strip().lower()
         if content_type not in ("", "application/json"):
             raise Refused(
-                Refusal.WRONG_CONTENT_TYPE,
-                "unsupported_content_type",
+                RefusalCode.UNSUPPORTED_CONTENT_TYPE,
                 f"Content-Type is `{content_type[:64]}`, it must be `application/json`",
             )
 
@@ -56,7 +56,7 @@ class NativeProtocol:
 
     def decode(self, head: Head, body: bytes) -> list[Batch]:
         if not body:
-            raise Refused(Refusal.UNREADABLE, "empty_body", "the body is empty")
+            raise Refused(RefusalCode.EMPTY_BODY, "the body is empty")
         if not is_utf8(body):
             return [_lenient(salvage(body))]
         try:
@@ -66,9 +66,9 @@ class NativeProtocol:
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             return [_lenient(salvage(body), str(error))]
         except RecursionError:
-            raise Refused(Refusal.UNREADABLE, "too_deep", "the body is nested too deep") from None
+            raise Refused(RefusalCode.TOO_DEEP, "the body is nested too deep") from None
         if not batch.events:
-            raise Refused(Refusal.UNREADABLE, "no_events", "`events` is empty - at `$.events`")
+            raise Refused(RefusalCode.NO_EVENTS, "`events` is empty - at `$.events`")
         if len(body) > MAX_CONTEXT_BYTES and not _has_small_contexts(batch):
             return [_lenient(body)]
         events: list[Event | Rejection] = list(batch.events)
@@ -106,7 +106,7 @@ class NativeProtocol:
 
 def _lenient(body: bytes | None, error: str = "it is not UTF-8") -> Batch:
     if body is None:
-        raise Refused(Refusal.UNREADABLE, "invalid_json", f"the body is not JSON: {error}")
+        raise Refused(RefusalCode.INVALID_JSON, f"the body is not JSON: {error}")
     return lenient.decode(body)
 
 

@@ -10,9 +10,10 @@ import msgspec
 from msgspec import Raw
 
 from gateway.contract.event import MAX_FOREIGN_ID_LENGTH, Batch, Event, Stamp
+from gateway.contract.refusal import Refusal, RefusalCode, Refused
 from gateway.contract.verdict import Code, Rejection, Verdicts
 from gateway.protocols import reading, times
-from gateway.protocols.protocol import Answer, Head, Refusal, Refused, Route
+from gateway.protocols.protocol import Answer, Head, Route
 from gateway.protocols.segment.message import event_of
 from gateway.protocols.segment.names import LATE_STAMP_LIBRARIES
 
@@ -68,7 +69,7 @@ class SegmentProtocol:
         calls, name = _calls(head, keys, body)
         if len(calls) > MAX_CALLS:
             text = f"`batch` has {len(calls)} entries, the limit is {MAX_CALLS} - at `$.batch`"
-            raise Refused(Refusal.TOO_LARGE, "too_many_events", text)
+            raise Refused(RefusalCode.TOO_MANY_EVENTS, text)
         sent_at = keys.get("sentAt") or (
             reading.as_object(calls[0]).get("sentAt") if calls else None
         )
@@ -116,7 +117,7 @@ def _calls(head: Head, keys: dict[str, Raw], body: bytes) -> tuple[list[Raw], st
     calls = reading.as_list(keys.get("batch"))
     if calls is None:
         text = "Expected `array` - at `$.batch`"
-        raise Refused(Refusal.UNREADABLE, "missing_field", text)
+        raise Refused(RefusalCode.MISSING_FIELD, text)
     return calls, ""
 
 
