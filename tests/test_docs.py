@@ -1,0 +1,149 @@
+"""What has a name is documented by it: options, metrics, codes, topics, queries, commands."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from msgspec import Struct
+
+from gateway.config import PREFIXES as GATEWAY_PREFIXES
+from gateway.config import GatewayConfig
+from gateway.contract.refusal import RefusalCode
+from gateway.contract.topics import TOPICS
+from gateway.contract.verdict import Code
+from gateway.metrics import Metrics as GatewayMetrics
+from gateway.runtime import options_of
+from infra.__main__ import PREFIXES as INFRA_PREFIXES
+from infra.__main__ import KafkaEnv
+from loadtest.__main__ import PREFIXES as LOADTEST_PREFIXES
+from loadtest.__main__ import LoadtestConfig
+from sinks.clickhouse import sql
+from sinks.config import PREFIXES as SINK_PREFIXES
+from sinks.config import SinkConfig
+from sinks.metrics import Metrics as SinkMetrics
+from sinks.sink import BadCode
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+REFERENCE = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
+ARCHITECTURE = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+PAGES = {"README.md": README, "docs/reference.md": REFERENCE, "ARCHITECTURE.md": ARCHITECTURE}
+
+CONFIGS: list[tuple[type[Struct], dict[str, str]]] = [
+    (GatewayConfig, GATEWAY_PREFIXES),
+    (SinkConfig, SINK_PREFIXES),
+    (KafkaEnv, INFRA_PREFIXES),
+    (LoadtestConfig, LOADTEST_PREFIXES),
+]
+
+
+def option_rows() -> Iterator[str]:
+    """A row of the configuration table for each option."""
+    for config, prefixes in CONFIGS:
+        for option in options_of(config, prefixes):
+            yield f"| `{option.variable}` | `{option.default}` | {option.meaning} |".replace(
+                "``", "(empty)"
+            )
+
+
+def metric_rows() -> Iterator[str]:
+    """A row for each metric: name as scraped, labels, meaning."""
+    for registry in (GatewayMetrics().registry, SinkMetrics().registry):
+        for metric in registry.collect():
+            collector = registry._names_to_collectors[metric.name]
+            labels = ", ".join(getattr(collector, "_labelnames", ()))
+            name = metric.name + ("_total" if metric.type == "counter" else "")
+            yield f"| `{name}` | {labels} | {metric.documentation} |"
+
+
+def topic_rows() -> Iterator[str]:
+    for one in TOPICS:
+        days = one.retention_ms // (24 * 3600 * 1000)
+        yield f"| `{one.name}` | {one.partitions} | {days} days | {one.meaning} |"
+
+
+def query_rows() -> Iterator[str]:
+    for name in sql.names():
+        query = sql.load(name)
+        params = ", ".join(f"`{one.name}`" for one in query.params)
+        columns = ", ".join(f"`{one}`" for one in query.columns)
+        yield f"| `{name}` | {params} | {columns} | {query.meaning} |"
+
+
+@pytest.mark.parametrize(
+    "row", [*option_rows(), *metric_rows(), *topic_rows(), *query_rows()], ids=lambda row: row[:60]
+)
+def test_the_reference_has_the_row(row: str) -> None:
+    assert row in REFERENCE.splitlines()
+
+
+@pytest.mark.parametrize("code", [*RefusalCode, *Code, *BadCode])
+def test_every_code_is_explained(code: str) -> None:
+    assert re.search(rf"^\| `{code}` \|.*\w.*\|$", REFERENCE, re.MULTILINE)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_no_page_names_what_is_not_there(page: str) -> None:
+    known = {row.split("`")[1] for row in (*option_rows(), *metric_rows())}
+    said = set(re.findall(r"\b(?:TELEMETRY|telemetry_(?:gateway|sink))_\w*[A-Za-z]\b", PAGES[page]))
+
+    assert {one.removesuffix("_FILE") for one in said} <= known | {"telemetry_gateway"}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_and_files_lead_somewhere(page: str) -> None:
+    folder = (ROOT / page).parent
+    links = re.findall(r"\]\((?!https?:|#)([^)#]+)", PAGES[page])
+    tests = re.findall(r"`(tests/[\w/]+\.py)", PAGES[page])
+
+    assert [one for one in links if not (folder / one).exists()] == []
+    assert [one for one in tests if not (ROOT / one).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_command_is_one(page: str) -> None:
+    """Each `telemetry-… command` of a page answers --help."""
+    said = set(re.findall(r"\btelemetry-(gateway|sink|infra|loadtest) ([a-z]+)\b", PAGES[page]))
+    modules = {"gateway": "gateway", "sink": "sinks", "infra": "infra", "loadtest": "loadtest"}
+    for script, command in sorted(said):
+        asked = [sys.executable, "-m", modules[script], command, "--help"]
+        done = subprocess.run(asked, capture_output=True, timeout=60, check=False)
+        assert done.returncode == 0, f"telemetry-{script} {command}"
+
+
+def test_every_make_target_of_the_readme_exists() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    said = set(re.findall(r"\bmake ([a-z]+)\b", README))
+
+    assert {"demo", "up", "test"} <= said
+    assert [one for one in said if f"\n{one}:" not in makefile] == []
+
+
+def test_every_dependency_has_its_reason() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    groups = [
+        project["build-system"]["requires"],
+        project["project"]["dependencies"],
+        *project["project"]["optional-dependencies"].values(),
+        *project["dependency-groups"].values(),
+    ]
+    wanted = {
+        re.split(r"[^a-z0-9-]", one)[0] for group in groups for one in group if isinstance(one, str)
+    }
+    explained = ARCHITECTURE.partition("## Dependencies")[2].partition("\n## ")[0]
+
+    assert len(wanted) > 20
+    assert {one for one in wanted if f"`{one}`" not in explained} == set()
+
+
+def test_the_readme_shows_options_as_they_are() -> None:
+    shown = {line for line in README.splitlines() if line.startswith("| `TELEMETRY_")}
+
+    assert shown
+    assert shown <= set(option_rows())
