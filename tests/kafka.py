@@ -147,6 +147,17 @@ def wait_until(
         time.sleep(0.05)
 
 
+async def until(
+    fact: Callable[[], bool], seconds: float = 60.0, what: str = "the condition"
+) -> None:
+    """`wait_until` for tests that run in the loop of what they wait for."""
+    deadline = time.monotonic() + seconds
+    while not fact():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"{what} did not come true within {seconds:g} s")
+        await asyncio.sleep(0.02)
+
+
 def provision_topics(options: ProvisionOptions) -> None:
     asyncio.run(provision(options))
 

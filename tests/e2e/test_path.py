@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 from uuid import uuid4
 
@@ -107,6 +107,16 @@ def test_the_same_event_id_of_another_device_is_another_event(ready: PathRig) ->
     ready.wait_idle()
 
     assert ready.rows("device_id", order="device_id") == ["device-1", "device-2"]
+
+
+def test_a_time_with_an_offset_is_the_instant_it_names(ready: PathRig) -> None:
+    now = datetime.now(UTC).replace(microsecond=250_000)
+    zone = timezone(timedelta(hours=5, minutes=30))
+
+    post(ready, new_event(timestamp=now.astimezone(zone).isoformat()))
+    ready.wait_idle()
+
+    assert ready.rows("occurred_at") == [now.strftime("%Y-%m-%d %H:%M:%S.250")]
 
 
 def test_a_request_id_leads_from_the_answer_to_the_row(ready: PathRig) -> None:
