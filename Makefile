@@ -32,7 +32,7 @@ test: lint
 demo: $(READY)
 	@data=$$(mktemp -d) && trap '$(BIN)/telemetry-infra down --data "$$data" >/dev/null; rm -rf "$$data"' EXIT \
 		&& echo "starting Apache Kafka, ClickHouse, gateway and sink" \
-		&& $(BIN)/telemetry-infra up --detach --data "$$data" \
+		&& $(BIN)/telemetry-infra up --detach --quiet --data "$$data" \
 			--gateway-port 0 --clickhouse-port 0 --kafka-port 0 \
 		&& eval "$$($(BIN)/telemetry-infra env --data "$$data")" \
 		&& $(BIN)/telemetry-loadtest demo

