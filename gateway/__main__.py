@@ -103,16 +103,30 @@ def keys_add(
     key: Annotated[
         str | None, typer.Option("--key", help="take over this key, as shipped in an app")
     ] = None,
+    key_file: Annotated[
+        Path | None, typer.Option("--key-file", help="the same, read from a file")
+    ] = None,
     data: DataOption = None,
 ) -> None:
-    """Make a key for APP, or take over an existing one; print it.
+    """Make a key for APP and print it, or take over an existing one.
 
     Example: telemetry-gateway keys add shop --key vendor-key-0123
     """
-    value = key if key is not None else new_key()
+    given = _given_key(key, key_file)
+    value = given if given is not None else new_key()
     with _key_errors():
-        _store(data).add(app_name, value, datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
-    typer.echo(value)
+        entry = _store(data).add(app_name, value, datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
+    typer.echo(f"app {entry.app} has the key {entry.id}" if given is not None else value)
+
+
+def _given_key(key: str | None, key_file: Path | None) -> str | None:
+    if key_file is None:
+        return key
+    try:
+        return key_file.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        typer.echo(f"telemetry-gateway: --key-file: {error}", err=True)
+        raise typer.Exit(BAD_USAGE) from None
 
 
 @keys_app.command("list")

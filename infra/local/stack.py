@@ -11,7 +11,7 @@ from infra.local import stack_file, supervisor
 from infra.local.members import addresses, members_of
 from infra.local.ports import is_free
 from infra.local.processes import last_lines, start
-from infra.local.stack_file import DEMO_APP, Stack, WantedPorts
+from infra.local.stack_file import DEMO_APP, Stack, WantedPorts, write_private
 from infra.local.supervisor import StackError, Supervisor
 from infra.provision import ProvisionError, ProvisionOptions, provision
 
@@ -50,7 +50,9 @@ async def run_stack(
             say("making topics, tables and a write key")
             await _provision(provisioning, environment, has_kafka=has_kafka)
             await _step(["sinks", "migrate"], environment, data)
-            key = ["--key", stack.write_key, "--data", str(data)]
+            key_file = data / "run" / "write-key"
+            write_private(key_file, stack.write_key.encode())
+            key = ["--key-file", str(key_file), "--data", str(data)]
             await _step(["gateway", "keys", "add", DEMO_APP, *key], environment, data)
 
         async def announce() -> None:

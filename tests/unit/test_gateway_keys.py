@@ -129,6 +129,19 @@ class TestCommands:
         assert keys(tmp_path, "revoke", entry.id).returncode == 0
         assert KeyStore(tmp_path).load() == []
 
+    @pytest.mark.parametrize("option", ["--key", "--key-file"])
+    def test_a_key_taken_over_is_not_shown_again(self, tmp_path: Path, option: str) -> None:
+        file = tmp_path / "key"
+        file.write_text("vendor-key\n")
+
+        done = keys(
+            tmp_path, "add", "shop", option, "vendor-key" if option == "--key" else str(file)
+        )
+
+        (entry,) = KeyStore(tmp_path).load()
+        assert entry.sha256 == sha256(b"vendor-key").hexdigest()
+        assert done.stdout == f"app shop has the key {entry.id}\n"
+
     def test_what_is_wrong_is_one_line_and_exit_code_1(self, tmp_path: Path) -> None:
         done = keys(tmp_path, "revoke", "nothing")
 
