@@ -110,7 +110,7 @@ def up_command(
     from infra.local.stack import StackError, run_stack  # needs the extra
 
     setup_logging()
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # our own probes fail until it is up
+    _silence_probes()
     console = Console(stderr=True)
 
     async def main() -> None:
@@ -129,6 +129,11 @@ def up_command(
     except StackError as error:
         raise _fail(str(error), FOUND_WRONG) from None
     typer.echo("stopped")
+
+
+def _silence_probes() -> None:
+    """Kafka's client logs every failure that we wait out, or tell in one line of our own."""
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
 
 
 def _need(*modules: str) -> None:
@@ -272,6 +277,7 @@ def provision_command() -> None:
     Example: TELEMETRY_KAFKA_BOOTSTRAP=kafka:9092 telemetry-infra provision
     """
     options = _options()
+    _silence_probes()
     try:
         made = asyncio.run(provision(options))
     except ProvisionError as error:

@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from gateway.contract.topics import APP_EVENTS, TOPICS, Topic
 
+POLL_SECONDS = 0.1
 MIN_ISR_REPLICATION = 3  # from this factor on, two replicas must have a record before its ack
 
 
@@ -124,8 +125,12 @@ async def _create(admin: AIOKafkaAdminClient, topic: Topic, replication_factor: 
 
 
 async def _partitions(admin: AIOKafkaAdminClient, name: str) -> int:
-    described = await admin.describe_topics([name])
-    return len(described[0]["partitions"])
+    """How many there are; a topic that somebody is just making shows none for a moment."""
+    while True:
+        (described,) = await admin.describe_topics([name])
+        if described["partitions"]:
+            return len(described["partitions"])
+        await asyncio.sleep(POLL_SECONDS)
 
 
 async def _settings(admin: AIOKafkaAdminClient, name: str) -> dict[str, str]:
