@@ -43,6 +43,7 @@ class ClickHouseUnderTest:
         self._port = 0
         self._process: subprocess.Popen[bytes] | None = None
         self.url = ""
+        self.parent_pid = os.getpid()  # it ends with this process
 
     @property
     def pid(self) -> int:
@@ -52,7 +53,7 @@ class ClickHouseUnderTest:
     def command(self) -> list[str]:
         module = [sys.executable, "-m", "infra.local.clickhouse"]
         where = ["--data", str(self.folder / "data"), "--port", str(self._port)]
-        return [*module, *where, "--users", str(self._users), "--parent-pid", str(os.getpid())]
+        return [*module, *where, "--users", str(self._users), "--parent-pid", str(self.parent_pid)]
 
     def start(self) -> None:
         output = self.folder / f"output-{time.monotonic_ns()}"
@@ -71,6 +72,10 @@ class ClickHouseUnderTest:
         assert self._process is not None
         self._process.send_signal(signal.SIGKILL)
         self._process.wait(30)
+
+    def is_dead(self) -> bool:
+        assert self._process is not None
+        return self._process.poll() is not None
 
     def server(self) -> Server:
         return Server(url=self.url, user=self.user, password=self.password)

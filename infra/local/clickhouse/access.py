@@ -30,9 +30,10 @@ class Users(Struct, frozen=True):
     database: str
 
 
-# Functions that ask the engine for no grant, yet read files or reach out.
+# Functions that ask the engine for no grant, yet read files or reach out; and the table that shows
+# a user its own queries: to the engine, writer and reader are one user.
 _FORBIDDEN = re.compile(
-    r"\b(file|python|catboostevaluate|getserversetting|logtrace|ai[a-z0-9_]*)\b|:\s*Identifier\s*\}",
+    r"\b(processes|file|python|catboostevaluate|getserversetting|logtrace|ai[a-z0-9_]*)\b|:\s*Identifier\s*\}",
     re.IGNORECASE,
 )
 # Engines the library lacks; a failed CREATE of one can leave a folder that opens no more.

@@ -12,6 +12,7 @@ from infra.local.clickhouse import access
 from infra.local.clickhouse.access import Role, Users
 from infra.local.clickhouse.engine import Engine, Result
 from infra.local.clickhouse.errors import (
+    TIMEOUT_EXCEEDED,
     TOO_LARGE,
     TOO_MANY_QUERIES,
     ClickHouseError,
@@ -78,21 +79,13 @@ class ClickHouseFront:
 
     async def _body(self, receive: Receive, headers: dict[str, str], role: Role) -> bytes:
         limit = MAX_BODY_BYTES[role]
-        chunks: list[bytes] = []
-        size = 0
-        async with asyncio.timeout(BODY_SECONDS):
-            while True:
-                event = await receive()
-                if event["type"] != "http.request":
-                    raise Gone
-                chunk = event.get("body", b"")
-                size += len(chunk)
-                if size > limit:
-                    raise refuse(TOO_LARGE, f"The body has more than {limit} bytes")
-                chunks.append(chunk)
-                if not event.get("more_body"):
-                    break
-        return inflate(b"".join(chunks), headers.get("content-encoding", ""), limit)
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                body = await _read(receive, limit)
+        except TimeoutError:
+            text = f"The body did not arrive within {BODY_SECONDS:g} s"
+            raise refuse(TIMEOUT_EXCEEDED, text) from None
+        return inflate(body, headers.get("content-encoding", ""), limit)
 
     async def _run(self, query: Query, role: Role, receive: Receive) -> Result:
         if self._waiting >= MAX_WAITING:
@@ -131,6 +124,22 @@ class ClickHouseFront:
         for pool in self._pools.values():
             pool.shutdown(wait=True, cancel_futures=True)
         self._engine.close()
+
+
+async def _read(receive: Receive, limit: int) -> bytes:
+    chunks: list[bytes] = []
+    size = 0
+    while True:
+        event = await receive()
+        if event["type"] != "http.request":
+            raise Gone
+        chunk = event.get("body", b"")
+        size += len(chunk)
+        if size > limit:
+            raise refuse(TOO_LARGE, f"The body has more than {limit} bytes")
+        chunks.append(chunk)
+        if not event.get("more_body"):
+            return b"".join(chunks)
 
 
 async def _left(receive: Receive) -> None:
