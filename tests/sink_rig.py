@@ -46,7 +46,7 @@ class SinkRig:
         self.bootstrap = kafka.bootstrap
         self.group = f"sink-{uuid4()}"
         self.app = f"app-{uuid4()}"
-        self._folder = folder
+        self.folder = folder
         self.sinks: list[Process] = []
 
     def start(self, instance: str | None = None, **options: object) -> Process:
@@ -55,7 +55,7 @@ class SinkRig:
             self.url,
             self.clickhouse.user,
             self.clickhouse.password,
-            self._folder / f"sink-{len(self.sinks)}.log",
+            self.folder / f"sink-{len(self.sinks)}.log",
             group=self.group,
             instance=instance,
             **options,  # type: ignore[arg-type]  # options of the sink, and its module

@@ -41,7 +41,7 @@ class PathRig(SinkRig):
 
     def start_gateway(self, command: Sequence[str] = GATEWAY, **options: object) -> GatewayProcess:
         port = self.gateways[0].port if self.gateways else 0
-        started = GatewayProcess(self.bootstrap, self._folder, port, command, **options)
+        started = GatewayProcess(self.bootstrap, self.folder, port, command, **options)
         self.gateways.append(started)
         return started
 

@@ -10,8 +10,11 @@ from uuid import uuid4
 
 import pytest
 
+from gateway.edge.keys import KeyStore
 from tests.builders import make_batch, make_event
 from tests.e2e.path_rig import PathRig
+from tests.kafka import wait_until
+from tests.processes import KEY
 
 
 @pytest.fixture
@@ -125,3 +128,14 @@ def test_a_request_id_leads_from_the_answer_to_the_row(ready: PathRig) -> None:
 
     assert status == 200
     assert ready.rows("request_id") == ["trace-7"]
+
+
+def test_a_key_works_and_stops_working_while_the_gateway_runs(path: PathRig) -> None:
+    gateway = path.start_gateway()
+    gateway.wait_until_ready()
+    store = KeyStore(path.folder)
+    store.revoke(KEY)
+
+    wait_until(lambda: gateway.post(make_batch(new_event()))[0] == 401, what="a refused key")
+    store.add(path.app, KEY, "2026-11-24T00:00:00Z")
+    wait_until(lambda: gateway.post(make_batch(new_event()))[0] == 200, what="a known key")

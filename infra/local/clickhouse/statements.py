@@ -90,10 +90,13 @@ def output_format(sql: bytes) -> str | None:
 
 def without_literals(sql: str) -> str:
     """The statement with its string literals emptied; quoted identifiers stay."""
-    return _LITERAL.sub("''", sql)
+    return _QUOTED.sub(lambda found: found.group("name") or "''", sql)
 
 
-_LITERAL = re.compile(r"'(?:[^'\\]|\\.|'')*'", re.DOTALL)
+# A quote within a quoted name opens no literal, so names are skipped as a whole.
+_QUOTED = re.compile(
+    r"""'(?:[^'\\]|\\.|'')*'|(?P<name>`(?:[^`\\]|\\.)*`|"(?:[^"\\]|\\.)*")""", re.DOTALL
+)
 
 
 def quote(text: str) -> str:
