@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 
 from clickhouse_connect.driver.asyncclient import AsyncClient
+from msgspec import Struct
 
 from sinks.clickhouse.sink import CHUNK_COLUMNS, guarded
 from sinks.clickhouse.tables import Table
@@ -12,7 +14,7 @@ from sinks.sink import Misconfigured
 
 DATABASE = "telemetry"
 WINDOW = "non_replicated_deduplication_window"
-OWN_BOOKS = ("schema_migrations",)  # receive no chunks
+OURS = tuple(f"{DATABASE}.{name}" for name in ("events", "dead_letters", "chunks"))
 
 
 async def check_tables(client: AsyncClient, tables: Sequence[Table]) -> None:
@@ -46,17 +48,54 @@ async def _check_columns(client: AsyncClient, table: str, columns: Sequence[str]
 
 async def _check_windows(client: AsyncClient) -> None:
     """Without a window a MergeTree forgets every token at once; also behind a view."""
-    found = await guarded(
-        client.query(
-            "SELECT name, engine, engine_full FROM system.tables"
-            " WHERE database = {database:String} AND engine LIKE '%MergeTree'",
-            parameters={"database": DATABASE},
-        )
-    )
-    for name, engine, definition in found.result_rows:
-        has_own = engine.startswith(("Replicated", "Shared"))  # theirs is on by default
-        if not has_own and name not in OWN_BOOKS and WINDOW not in definition:
+    found = await guarded(client.query(_TABLES))
+    tables = {row[0]: TableFacts(*row[1:]) for row in found.result_rows}
+    for name in receivers(OURS, tables):
+        facts = tables[name]
+        has_own = facts.engine.startswith(("Replicated", "Shared"))  # theirs is on by default
+        if facts.engine.endswith("MergeTree") and not has_own and WINDOW not in facts.definition:
             raise Misconfigured(
-                f"{DATABASE}.{name}: repeated chunks would be stored twice; run"
-                f" ALTER TABLE {DATABASE}.{name} MODIFY SETTING {WINDOW} = 10000"
+                f"{name}: repeated chunks would be stored twice; run"
+                f" ALTER TABLE {name} MODIFY SETTING {WINDOW} = 10000"
             )
+
+
+_TABLES = """
+SELECT
+    concat(database, '.', name), engine, engine_full, create_table_query, toString(uuid),
+    arrayMap((d, t) -> concat(d, '.', t), dependencies_database, dependencies_table)
+FROM system.tables
+WHERE database NOT IN ('system', 'information_schema', 'INFORMATION_SCHEMA')
+"""
+
+
+class TableFacts(Struct, frozen=True):
+    """What ClickHouse says of a table or view."""
+
+    engine: str
+    definition: str  # of the engine, with its settings
+    create: str
+    uuid: str
+    views: Sequence[str]  # that every insert into it feeds
+
+
+def receivers(ours: Sequence[str], tables: Mapping[str, TableFacts]) -> list[str]:
+    """Every table that a chunk's insert reaches: ours, and those behind views, also views of views.
+
+    Somebody's own table beside them is none of our business.
+    """
+    found: list[str] = []
+    waiting = [name for name in ours if name in tables]
+    while waiting:
+        name = waiting.pop()
+        found.append(name)
+        targets = [target_of(view, tables[view]) for view in tables[name].views if view in tables]
+        waiting += [one for one in targets if one in tables and one not in found]
+    return found
+
+
+def target_of(view: str, facts: TableFacts) -> str:
+    """The table that a materialised view writes to: a named one, or its own hidden one."""
+    named = re.match(r"CREATE MATERIALIZED VIEW \S+ (?:UUID \S+ )?TO (\S+)", facts.create)
+    database = view.partition(".")[0]
+    return named.group(1) if named else f"{database}..inner_id.{facts.uuid}"

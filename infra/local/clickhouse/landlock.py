@@ -17,10 +17,14 @@ _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446  # the same on x86-64
 _RULE_PATH_BENEATH = 1
 _PR_SET_NO_NEW_PRIVS = 38
 
-# Access rights of Landlock's first version (include/uapi/linux/landlock.h).
+_VERSION = 1  # a flag: tell which version the kernel has
+
+# Access rights of Landlock's second version (include/uapi/linux/landlock.h). The first one forbids
+# every rename from one folder to another, and so DROP TABLE.
+_MIN_VERSION = 2
 _EXECUTE, _WRITE_FILE, _READ_FILE, _READ_DIR = 1, 2, 4, 8
 _READ = _EXECUTE | _READ_FILE | _READ_DIR
-_ALL = (1 << 13) - 1
+_ALL = (1 << 14) - 1
 
 
 def restrict(readable: Iterable[Path], writable: Iterable[Path]) -> bool:
@@ -28,6 +32,8 @@ def restrict(readable: Iterable[Path], writable: Iterable[Path]) -> bool:
     if not sys.platform.startswith("linux"):
         return False
     libc = ctypes.CDLL(None, use_errno=True)
+    if libc.syscall(_CREATE_RULESET, None, 0, _VERSION) < _MIN_VERSION:
+        return False
     attributes = struct.pack("Q", _ALL)
     ruleset = libc.syscall(_CREATE_RULESET, attributes, len(attributes), 0)
     if ruleset < 0:
