@@ -73,9 +73,27 @@ class Metrics:
         self.inflight_bytes = Gauge(
             PREFIX + "inflight_bytes", "Bytes of POSTs being worked on.", registry=registry
         )
-        self.generations = Gauge(
-            PREFIX + "kafka_producer_generations",
-            "Producers started since boot; more than one means Kafka trouble.",
+        self.produce_seconds = Histogram(
+            PREFIX + "kafka_produce_duration_seconds",
+            "One request to a broker, from its sending to its answer.",
+            buckets=(0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 2.5, 10),
+            registry=registry,
+        )
+        self.kafka_errors = Counter(
+            PREFIX + "kafka_errors_total",
+            "Batches that a broker did not take, by its error; `connection`: requests without an "
+            "answer; `connect`: brokers that could not be reached.",
+            ["error"],
+            registry=registry,
+        )
+        self.producer_ids = Counter(
+            PREFIX + "kafka_producer_ids_total",
+            "Producer ids taken; more than one means that Kafka had lost count.",
+            registry=registry,
+        )
+        self.restamped = Counter(
+            PREFIX + "kafka_restamped_batches_total",
+            "Batches of unknown outcome sent under another producer id: they may lie there twice.",
             registry=registry,
         )
         self.write_keys = Gauge(PREFIX + "write_keys", "Known write keys.", registry=registry)

@@ -77,7 +77,7 @@ async def serve(
         deadline_seconds=config.publish_timeout_seconds,
         request_timeout_ms=config.kafka_request_timeout_ms,
     )
-    publisher = publisher_type(options, now_ms)
+    publisher = publisher_type(options, now_ms, metrics)
     app = create_app(config, publisher, keys, metrics, PROTOCOLS, now_ms)
     host, port = listener.getsockname()[:2]
     server = _Server(_uvicorn_config(app, config), lambda: ready(f"http://{host}:{port}"))
@@ -87,7 +87,7 @@ async def serve(
     async with asyncio.TaskGroup() as tasks:
         background = [
             tasks.create_task(publisher.run()),
-            tasks.create_task(_watch(keys, metrics, publisher)),
+            tasks.create_task(_watch(keys, metrics)),
             tasks.create_task(_stop_when(stop, server)),
         ]
         await server.serve(sockets=[listener])
@@ -120,11 +120,10 @@ async def _stop_when(stop: asyncio.Event, server: _Server) -> None:
     server.should_exit = True
 
 
-async def _watch(keys: KeyRing, metrics: Metrics, publisher: KafkaPublisher) -> None:
+async def _watch(keys: KeyRing, metrics: Metrics) -> None:
     while True:
         await asyncio.sleep(KEY_REFRESH_SECONDS)
         _refresh(keys, metrics)
-        metrics.generations.set(publisher.generations)
 
 
 def _refresh(keys: KeyRing, metrics: Metrics) -> None:

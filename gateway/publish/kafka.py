@@ -1,8 +1,5 @@
-"""The publisher over aiokafka's producer: acks=all, idempotent, one batch in flight per lane.
-
-aiokafka's idempotent producer cannot recover from a refused batch (its sequence is spent), so a
-producer lives for one generation: the first failure that aiokafka does not retry ends it, its
-unresolved POSTs are told to come again, and a fresh one takes over. Boots without Kafka.
+"""The publisher over Kafka: POSTs become parts in lanes, the sender writes them, a sweep ends what
+takes too long. Boots without Kafka, and starts anew with another cluster view when one goes stale.
 """
 
 from __future__ import annotations
@@ -11,25 +8,25 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any
 
-from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
-from aiokafka.producer.message_accumulator import BatchBuilder
 from msgspec import Struct
 
 from gateway.contract import topics
 from gateway.contract.record import Record, partition_of
+from gateway.metrics import Metrics
+from gateway.publish.cluster import Cluster, ClusterError, ClusterOptions
 from gateway.publish.lane import Lane, Part, Post, split
 from gateway.publish.publisher import Outcome, Settle
+from gateway.publish.sender import BATCH_BYTES, Sender, SenderOptions
 
 log = logging.getLogger(__name__)
 
-BATCH_BYTES = 900_000 + 4_096  # what we put into one batch; a largest record still fits
-PRODUCER_BATCH_BYTES = 1_000_000  # what aiokafka allows, below the topics' max.message.bytes
 SWEEP_SECONDS = 0.1
-PROBE_SECONDS = 2.0
-RETRY_SECONDS = 1.0
-CLOSE_SECONDS = 5.0  # aiokafka's stop() hangs while Kafka is away
+PROBE_SECONDS = 2.0  # readiness must be true also without traffic
+RETRY_SECONDS = 0.5
+STALE_AFTER = 3  # refreshes that nobody answered: the brokers may have moved
 PARTITION_CACHE_KEYS = 100_000
 
 
@@ -38,22 +35,15 @@ class KafkaOptions(Struct, frozen=True, kw_only=True):
     partitions: int  # of app-events, as provisioned
     deadline_seconds: float  # from submit to settle
     request_timeout_ms: int = 10_000
-    probe_timeout_seconds: float = 5.0
-
-
-class LostGeneration(Exception):
-    """This producer cannot go on; a fresh one must."""
-
-
-ENDINGS = (KafkaError, OSError, TimeoutError, LostGeneration)  # of a generation, not of us
+    security: dict[str, Any] = {}  # aiokafka's options for TLS and SASL
 
 
 class KafkaPublisher:
     """Keeps records in Kafka. `run` is its life; `submit` may be called before and during it."""
 
-    def __init__(self, options: KafkaOptions, now_ms: Callable[[], int]) -> None:
+    def __init__(self, options: KafkaOptions, now_ms: Callable[[], int], metrics: Metrics) -> None:
         self._options = options
-        self._now_ms = now_ms
+        self._metrics = metrics
         self._expected = {
             topics.APP_EVENTS.name: options.partitions,
             topics.APP_EVENTS_DEAD.name: topics.APP_EVENTS_DEAD.partitions,
@@ -63,11 +53,17 @@ class KafkaPublisher:
             for topic, count in self._expected.items()
             for partition in range(count)
         }
-        self._filled = {name: asyncio.Event() for name in self._lanes}
+        self._cluster: Cluster | None = None
+        self._sender = Sender(
+            self._lanes.values(),
+            self,
+            self,
+            SenderOptions(request_timeout_seconds=options.request_timeout_ms / 1000),
+            now_ms,
+        )
         self._waiting: deque[Post] = deque()  # all have the same time to wait, so in its order
         self._partitions: dict[bytes, int] = {}
         self._unready: str | None = "Kafka has not been reached yet"
-        self.generations = 0
 
     def submit(self, records: Sequence[Record], settle: Settle) -> None:
         by_lane: dict[tuple[str, int], list[Record]] = {}
@@ -79,15 +75,12 @@ class KafkaPublisher:
         post = Post(len(runs), deadline, settle)
         self._waiting.append(post)
         for name, run in runs:
-            self._lanes[name].add(Part(post, run))
-            self._filled[name].set()
+            lane = self._lanes[name]
+            lane.add(Part(post, run))
+            self._sender.kick(lane)
 
     def unready_reason(self) -> str | None:
         return self._unready
-
-    def waiting_posts(self) -> int:
-        """POSTs that are not settled yet."""
-        return sum(not post.is_settled for post in self._waiting)
 
     def _partition_of(self, record: Record) -> int:
         count = self._expected[record.topic]
@@ -101,16 +94,19 @@ class KafkaPublisher:
         return partition
 
     async def run(self) -> None:
-        """Keep a producer alive until cancelled."""
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._sweep())
-            while True:
-                try:
-                    await self._generation()
-                except ENDINGS as error:
-                    self._unready = f"Kafka: {error or type(error).__name__}"
-                    log.warning("producer ended: %s", self._unready)
-                await asyncio.sleep(RETRY_SECONDS)
+        """Keep records until cancelled."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._sweep())
+                while True:
+                    try:
+                        await self._use_a_cluster()
+                    except ClusterError as error:
+                        self._unready = str(error)
+                        log.warning("%s", error)
+                    await asyncio.sleep(RETRY_SECONDS)
+        finally:
+            await self._sender.close()
 
     async def _sweep(self) -> None:
         """Settle what has waited too long. One sweep for all: a timer per POST costs more."""
@@ -118,6 +114,7 @@ class KafkaPublisher:
         while True:
             await asyncio.sleep(SWEEP_SECONDS)
             now = loop.time()
+            self._sender.tick(now)
             expired = False
             while self._waiting and (
                 self._waiting[0].is_settled or self._waiting[0].deadline <= now
@@ -130,108 +127,68 @@ class KafkaPublisher:
                 for lane in self._lanes.values():
                     lane.forget_settled()
 
-    async def _generation(self) -> None:
-        producer = AIOKafkaProducer(
-            bootstrap_servers=self._options.bootstrap,
-            client_id="telemetry-gateway",
-            acks="all",
-            enable_idempotence=True,
-            linger_ms=0,
-            max_batch_size=PRODUCER_BATCH_BYTES,
+    async def _use_a_cluster(self) -> None:
+        """Open a view of the cluster and keep it fresh until it is stale. Raises ClusterError."""
+        options = ClusterOptions(
+            bootstrap=self._options.bootstrap,
             request_timeout_ms=self._options.request_timeout_ms,
-            retry_backoff_ms=100,
-            metadata_max_age_ms=30_000,
+            security=self._options.security,
         )
-        self.generations += 1
+        cluster = Cluster(options, self._expected)
         try:
-            async with asyncio.timeout(self._options.request_timeout_ms / 1000):
-                await producer.start()
-            await self._check_topics(producer)
-            self._unready = None
-            log.info("producer started, generation %d", self.generations)
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._watch(producer))
-                for name, lane in self._lanes.items():
-                    tasks.create_task(self._run_lane(producer, lane, self._filled[name]))
-        except BaseExceptionGroup as group:
-            if group.split(ENDINGS)[1] is not None:
-                raise  # a bug, or our own end
-            raise LostGeneration(_first(group)) from None
+            await cluster.open()
+            self._cluster = cluster
+            failures = 0
+            while failures < STALE_AFTER:
+                try:
+                    await self._tend(cluster)
+                    failures = 0
+                except ClusterError as error:
+                    failures += 1
+                    self._unready = str(error)
+                    log.warning("%s", error)
+                    await asyncio.sleep(RETRY_SECONDS)
+            raise ClusterError("Kafka does not answer; looking for it anew")
         finally:
-            await _close(producer)
+            self._cluster = None
+            await cluster.close()
 
-    async def _check_topics(self, producer: AIOKafkaProducer) -> None:
-        """A changed partition count would move devices to other partitions, out of order."""
-        for topic, expected in self._expected.items():
-            async with asyncio.timeout(self._options.probe_timeout_seconds):
-                found = len(await producer.partitions_for(topic) or ())
-            if found != expected:
-                raise LostGeneration(
-                    f"topic {topic} has {found} partitions, {expected} are configured; "
-                    "`telemetry-infra provision` makes the topics"
-                )
+    async def _tend(self, cluster: Cluster) -> None:
+        """Give the sender what it waits for, then wait until something is wanted."""
+        if self._sender.wants_producer:
+            producer = await cluster.new_producer()
+            self._metrics.producer_ids.inc()
+            log.info("producer id %d", producer.id)
+            self._sender.start(producer)
+        self._unready = None
+        self._sender.wake()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(PROBE_SECONDS):
+                await cluster.metadata_wanted.wait()
+                await asyncio.sleep(SWEEP_SECONDS)  # not more often than this
+        await cluster.refresh()
 
-    async def _watch(self, producer: AIOKafkaProducer) -> None:
-        """Ask for metadata again and again: readiness must be true also without traffic."""
-        while True:
-            await asyncio.sleep(PROBE_SECONDS)
-            if producer._sender.sender_task.done():
-                raise LostGeneration("aiokafka's sender task ended")
-            try:
-                async with asyncio.timeout(self._options.probe_timeout_seconds):
-                    answered = await producer.client.force_metadata_update()
-            except TimeoutError:
-                answered = False
-            self._unready = None if answered else "Kafka does not answer"
-            if answered:
-                await self._check_topics(producer)
+    # What the sender asks of the cluster, whichever view holds now.
 
-    async def _run_lane(
-        self, producer: AIOKafkaProducer, lane: Lane, filled: asyncio.Event
-    ) -> None:
-        """Group commit: send at once when nothing is in flight, gather meanwhile."""
-        while True:
-            await filled.wait()
-            filled.clear()
-            while parts := lane.take(BATCH_BYTES):
-                await self._send(producer, lane, parts)
+    def leader(self, topic: str, partition: int) -> int | None:
+        return self._cluster.leader(topic, partition) if self._cluster is not None else None
 
-    async def _send(self, producer: AIOKafkaProducer, lane: Lane, parts: list[Part]) -> None:
-        try:
-            batch = _batch_of(producer, parts, self._now_ms())
-            await (await producer.send_batch(batch, lane.topic, partition=lane.partition))
-        except BaseException:
-            for part in parts:
-                part.post.end(Outcome(None, "the outcome at Kafka is unknown"))
-            raise
-        for part in parts:
-            part.post.part_acked()
+    def want_metadata(self) -> None:
+        if self._cluster is not None:
+            self._cluster.want_metadata()
 
+    async def dial(self, node: int, connection: Any) -> None:
+        if self._cluster is None:
+            raise ConnectionError("Kafka is being looked for")
+        await self._cluster.dial(node, connection)
 
-def _batch_of(producer: AIOKafkaProducer, parts: list[Part], timestamp_ms: int) -> BatchBuilder:
-    batch = producer.create_batch()
-    for part in parts:
-        for record in part.records:
-            taken = batch.append(
-                timestamp=timestamp_ms, key=record.key, value=record.value, headers=record.headers
-            )
-            if taken is None:
-                raise LostGeneration("a batch outgrew its limit")
-    batch.close()
-    return batch
+    # What the sender counts.
 
+    def produced(self, seconds: float) -> None:
+        self._metrics.produce_seconds.observe(seconds)
 
-def _first(group: BaseExceptionGroup[Exception]) -> str:
-    """The text of one failure out of a task group's."""
-    error: BaseException = group
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return str(error) or type(error).__name__
+    def failed(self, error: str) -> None:
+        self._metrics.kafka_errors.labels(error).inc()
 
-
-async def _close(producer: AIOKafkaProducer) -> None:
-    try:
-        async with asyncio.timeout(CLOSE_SECONDS):
-            await producer.stop()
-    except (KafkaError, OSError, TimeoutError) as error:
-        log.warning("the producer did not stop in time: %s", type(error).__name__)
+    def restamped(self) -> None:
+        self._metrics.restamped.inc()

@@ -1,4 +1,8 @@
-"""A lane: the ordered queue of one topic-partition, and the POSTs that wait in it. Pure."""
+"""A lane: the ordered queue of one topic-partition, and the POSTs that wait in it. Pure.
+
+At most one batch of a lane is unresolved at any time, and its sequence number is spent only by the
+broker's acknowledgement: so a resend is the same bytes, and no gap can arise.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,7 @@ from collections.abc import Sequence
 from gateway.contract.record import Record
 from gateway.contract.verdict import Kept
 from gateway.publish.publisher import Outcome, Settle
+from gateway.publish.records import SEQUENCES, Producer, frame, seal
 
 RECORD_OVERHEAD_BYTES = 64  # framing of one record in a batch, rounded up
 
@@ -38,12 +43,118 @@ class Post:
 class Part:
     """Records of one POST for one lane, few enough for one batch."""
 
-    __slots__ = ("bytes", "post", "records")
+    __slots__ = ("_first", "blob", "post", "records")
 
     def __init__(self, post: Post, records: Sequence[Record]) -> None:
         self.post = post
         self.records = records
-        self.bytes = sum(map(framed_bytes, records))
+        self.blob = b""
+        self._first = -1
+
+    def frame(self, first: int) -> bytes:
+        """The records as they lie in a batch, from offset delta `first` on. Framed while they are
+        hot, at their arrival; again only when something before them has left the lane."""
+        if first != self._first:
+            self._first = first
+            self.blob = frame(self.records, first)
+        return self.blob
+
+
+class Batch:
+    """Records that the broker writes together or not at all."""
+
+    __slots__ = (
+        "_blobs", "_timestamp_ms", "chunks", "count", "is_in_flight", "is_unknown", "lane",
+        "not_before", "parts",
+    )  # fmt: skip
+
+    def __init__(self, lane: Lane, parts: list[Part], timestamp_ms: int) -> None:
+        self.lane = lane
+        self.parts = parts
+        self.count = 0
+        self._blobs: list[bytes] = []
+        for part in parts:
+            self._blobs.append(part.frame(self.count))
+            self.count += len(part.records)
+        self._timestamp_ms = timestamp_ms
+        self.chunks: list[bytes] = []
+        self.is_in_flight = False
+        self.is_unknown = False  # sent, and never answered: only the broker knows
+        self.not_before = 0.0  # of the loop's clock, seconds
+
+    def stamp(self, producer: Producer) -> None:
+        """Write its header: who sends it, as which sequence number."""
+        self.chunks = seal(
+            self._blobs, self.count, self._timestamp_ms, producer, self.lane.sequence
+        )
+
+
+class Lane:
+    """Parts in the order they came, and the batch that was made of the first of them."""
+
+    def __init__(self, topic: str, partition: int) -> None:
+        self.topic = topic
+        self.partition = partition
+        self.queue: deque[Part] = deque()
+        self.unresolved: Batch | None = None
+        self.sequence = 0  # of the next batch to be acknowledged
+        self._framed = 0  # records in the queue
+
+    def add(self, part: Part) -> None:
+        part.frame(self._framed)
+        self._framed += len(part.records)
+        self.queue.append(part)
+
+    def make_batch(self, max_bytes: int, timestamp_ms: int, producer: Producer) -> Batch | None:
+        """A batch of the first parts that fit it, at least one, unresolved from now on. None when
+        nothing waits. Parts whose POST was told to come again are left out: the phone sends them
+        anew."""
+        taken: list[Part] = []
+        size = 0
+        while self.queue:
+            part = self.queue[0]
+            if not part.post.is_settled:
+                size += len(part.blob)
+                if taken and size > max_bytes:
+                    break
+                taken.append(part)
+            self.queue.popleft()
+        self._framed = sum(len(part.records) for part in self.queue)
+        if not taken:
+            return None
+        self.unresolved = Batch(self, taken, timestamp_ms)
+        self.unresolved.stamp(producer)
+        return self.unresolved
+
+    def written(self) -> None:
+        """The unresolved batch is in Kafka."""
+        batch = self._let_go()
+        self.sequence = (self.sequence + batch.count) % SEQUENCES
+        for part in batch.parts:
+            part.post.part_acked()
+
+    def refused(self, reason: str) -> None:
+        """The unresolved batch will never be in Kafka; its sequence is not spent."""
+        for part in self._let_go().parts:
+            part.post.end(Outcome(None, reason))
+
+    def start_again(self, producer: Producer) -> None:
+        """Count from 0 for another producer id."""
+        self.sequence = 0
+        if self.unresolved is not None:
+            self.unresolved.stamp(producer)
+
+    def forget_settled(self) -> None:
+        """Let go of what expired while the lane was held up; POSTs expire in their order."""
+        while self.queue and self.queue[0].post.is_settled:
+            self.queue.popleft()
+        self._framed = sum(len(part.records) for part in self.queue)
+
+    def _let_go(self) -> Batch:
+        batch = self.unresolved
+        assert batch is not None  # noqa: S101  # a caller's mistake
+        self.unresolved = None
+        return batch
 
 
 def framed_bytes(record: Record) -> int:
@@ -64,36 +175,3 @@ def split(records: Sequence[Record], max_bytes: int) -> list[list[Record]]:
         runs[-1].append(record)
         size += framed
     return runs
-
-
-class Lane:
-    """Parts in the order they came. At most one batch of it is unresolved at any time."""
-
-    def __init__(self, topic: str, partition: int) -> None:
-        self.topic = topic
-        self.partition = partition
-        self.queue: deque[Part] = deque()
-
-    def add(self, part: Part) -> None:
-        self.queue.append(part)
-
-    def take(self, max_bytes: int) -> list[Part]:
-        """The next parts that fit one batch, at least one. Those whose POST has already
-        been told to come again are left out: the phone sends them anew."""
-        taken: list[Part] = []
-        size = 0
-        while self.queue:
-            part = self.queue[0]
-            if part.post.is_settled:
-                self.queue.popleft()
-                continue
-            size += part.bytes
-            if taken and size > max_bytes:
-                break
-            taken.append(self.queue.popleft())
-        return taken
-
-    def forget_settled(self) -> None:
-        """Let go of what expired while the lane was held up; POSTs expire in their order."""
-        while self.queue and self.queue[0].post.is_settled:
-            self.queue.popleft()

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from uuid import uuid4
 
 import pytest
-from aiokafka import AIOKafkaProducer
 
 from gateway.contract.record import Record
 from gateway.contract.topics import APP_EVENTS, APP_EVENTS_DEAD
 from gateway.contract.verdict import Kept
+from gateway.metrics import Metrics
 from gateway.publish.kafka import KafkaOptions, KafkaPublisher
 from gateway.publish.publisher import Outcome, Publisher
+from gateway.runtime import now_ms
 from tests.builders import make_record
 from tests.fakes import FakePublisher
 from tests.kafka import KafkaUnderTest, read_topic, until
@@ -82,7 +82,7 @@ async def under_test(
         for one in await read_topic(kafka.bootstrap, topic):
             yield Record(topic, one.key or b"", one.value or b"", list(one.headers))
 
-    publisher = KafkaPublisher(options(kafka), lambda: time.time_ns() // 1_000_000)
+    publisher = KafkaPublisher(options(kafka), now_ms, Metrics())
     life = await running(publisher)
     yield PublisherUnderTest(publisher, read)
     await end(life)
@@ -165,14 +165,12 @@ class TestKeeping:
 
 class TestWithoutKafka:
     async def test_before_its_life_it_says_why_it_is_not_ready(self, kafka: KafkaUnderTest) -> None:
-        assert KafkaPublisher(options(kafka), lambda: 0).unready_reason() is not None
+        assert KafkaPublisher(options(kafka), now_ms, Metrics()).unready_reason() is not None
 
     async def test_what_kafka_does_not_acknowledge_is_settled_once_and_not_as_kept(
         self, kafka: KafkaUnderTest
     ) -> None:
-        publisher = KafkaPublisher(
-            options(kafka, deadline_seconds=0.5), lambda: time.time_ns() // 1_000_000
-        )
+        publisher = KafkaPublisher(options(kafka, deadline_seconds=0.5), now_ms, Metrics())
         life = await running(publisher)
         settled: asyncio.Queue[Outcome] = asyncio.Queue()
         mark = str(uuid4())
@@ -199,7 +197,7 @@ class TestWithoutKafka:
         wrong = KafkaOptions(
             bootstrap=kafka.bootstrap, partitions=APP_EVENTS.partitions + 1, deadline_seconds=1
         )
-        publisher = KafkaPublisher(wrong, lambda: 0)
+        publisher = KafkaPublisher(wrong, now_ms, Metrics())
         life = asyncio.create_task(publisher.run())
 
         await until(lambda: "configured" in (publisher.unready_reason() or ""))
@@ -208,11 +206,3 @@ class TestWithoutKafka:
             publisher.unready_reason() or ""
         )
         await end(life)
-
-
-async def test_aiokafka_has_what_the_publisher_watches(kafka: KafkaUnderTest) -> None:
-    producer = AIOKafkaProducer(bootstrap_servers=kafka.bootstrap)
-    await producer.start()
-
-    assert isinstance(producer._sender.sender_task, asyncio.Task)
-    await producer.stop()
