@@ -27,7 +27,7 @@ from gateway.contract import topics
 from gateway.runtime import BAD_USAGE, FOUND_WRONG, ConfigError, load_config, setup_logging
 from infra.local import state_file
 from infra.local.processes import last_lines
-from infra.local.stack_file import Stack, WantedPorts, load
+from infra.local.stack_file import Stack, StackFileError, WantedPorts, load
 from infra.provision import ProvisionError, ProvisionOptions, provision
 
 app = typer.Typer(
@@ -84,6 +84,13 @@ def _fail(text: str, code: int) -> typer.Exit:
     return typer.Exit(code)
 
 
+def _load(data: Path) -> Stack | None:
+    try:
+        return load(data)
+    except StackFileError as error:
+        raise _fail(str(error), FOUND_WRONG) from None
+
+
 @app.command("up")
 def up_command(
     data: DataOption = Path("data"),
@@ -104,7 +111,7 @@ def up_command(
     welcome = _say_nothing if quiet else _welcome
     if detach:
         _detach(data, wanted)
-        if (stack := load(data)) is not None:
+        if (stack := _load(data)) is not None:
             welcome(stack)
         return
     from infra.local.stack import StackError, run_stack  # needs the extra
@@ -227,7 +234,7 @@ def status_command(
 ) -> None:
     """Show the stack of a data folder. Exit code 1 when none runs there."""
     data = data.resolve()
-    stack, state = load(data), state_file.running(data)
+    stack, state = _load(data), state_file.running(data)
     if stack is None or state is None:
         raise _fail(f"no stack runs in {data}", FOUND_WRONG)
     report = state_file.report(
@@ -255,7 +262,7 @@ def env_command(data: DataOption = Path("data")) -> None:
 
     Example: eval "$(telemetry-infra env)"
     """
-    stack = load(data.resolve())
+    stack = _load(data.resolve())
     if stack is None:
         raise _fail(f"no stack was ever started in {data}", FOUND_WRONG)
     values = {

@@ -87,7 +87,7 @@ def prepare(broker: Broker) -> None:
     (broker.folder / "log4j2.properties").write_text(_log4j2(broker.log_file), encoding="utf-8")
     if (broker.folder / "log" / "meta.properties").exists():
         return
-    tool = ["kafka.tools.StorageTool", "format", "-t", _cluster_id(broker)]
+    tool = ["kafka.tools.StorageTool", "format", "-t", cluster_id(broker)]
     arguments = [*_java(broker), *tool, "-c", str(broker.config_file)]
     done = subprocess.run(  # noqa: S603  # our own command line
         arguments, capture_output=True, text=True, timeout=FORMAT_SECONDS, check=False
@@ -120,9 +120,19 @@ def _java(broker: Broker) -> list[str]:
     ]
 
 
-def _cluster_id(broker: Broker) -> str:
-    """A cluster's brokers must share it, so it is made of their controllers' addresses."""
-    identity = UUID(int=sum(port for _, port in broker.voters)) if broker.voters else uuid4()
+def cluster_id(broker: Broker) -> str:
+    """A new one; a cluster's brokers must share it, so theirs is made of their controllers' ports.
+
+    None begins with a dash: Kafka's tool would take it for an option.
+    """
+    if broker.voters:
+        return _short(UUID(int=sum(port for _, port in broker.voters)))
+    while (identity := _short(uuid4())).startswith("-"):
+        pass
+    return identity
+
+
+def _short(identity: UUID) -> str:
     return base64.urlsafe_b64encode(identity.bytes).decode().rstrip("=")
 
 

@@ -11,7 +11,7 @@ from infra.local import stack_file, supervisor
 from infra.local.members import addresses, members_of
 from infra.local.ports import is_free
 from infra.local.processes import last_lines, start
-from infra.local.stack_file import DEMO_APP, Stack, WantedPorts, write_private
+from infra.local.stack_file import DEMO_APP, Stack, StackFileError, WantedPorts, write_private
 from infra.local.supervisor import StackError, Supervisor
 from infra.provision import ProvisionError, ProvisionOptions, provision
 
@@ -37,7 +37,10 @@ async def run_stack(
     held = supervisor.lock(data)
     try:
         supervisor.end_leftovers(data)
-        stack = stack_file.load_or_make(data, wanted)
+        try:
+            stack = stack_file.load_or_make(data, wanted)
+        except StackFileError as error:
+            raise StackError(str(error)) from None
         has_kafka = "TELEMETRY_KAFKA_BOOTSTRAP" not in environ
         has_clickhouse = "TELEMETRY_CLICKHOUSE_URL" not in environ
         _check_ports(stack, has_kafka=has_kafka, has_clickhouse=has_clickhouse)

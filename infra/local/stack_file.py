@@ -9,10 +9,14 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from infra.local.ports import HOST, free_ports
+from infra.local.ports import HOST, free_ports, is_free
 
 DEFAULT_PORTS = {"gateway": 8080, "clickhouse": 8123, "kafka": 9092}
 DEMO_APP = "demo"
+
+
+class StackFileError(Exception):
+    """The file cannot be read as a stack. The text says what to do."""
 
 
 class Account(Struct, frozen=True, kw_only=True):
@@ -62,11 +66,17 @@ def stack_path(data: Path) -> Path:
 
 
 def load(data: Path) -> Stack | None:
-    """The stack of a data folder; None where none was ever started."""
+    """The stack of a data folder; None where none was ever started. Raises StackFileError."""
+    path = stack_path(data)
     try:
-        return msgspec.json.decode(stack_path(data).read_bytes(), type=Stack)
+        return msgspec.json.decode(path.read_bytes(), type=Stack)
     except FileNotFoundError:
         return None
+    except msgspec.DecodeError as error:
+        raise StackFileError(
+            f"{path} is damaged: {error}. Move it away, and the next start picks new ports, "
+            "passwords and a new write key; events stay"
+        ) from None
 
 
 def load_or_make(data: Path, wanted: WantedPorts) -> Stack:
@@ -77,7 +87,7 @@ def load_or_make(data: Path, wanted: WantedPorts) -> Stack:
 
 
 def settle_ports(stack: Stack, is_new: bool, wanted: WantedPorts) -> Stack:
-    """Explicit ports win; a new stack has the defaults; 0 keeps what a former 0 has picked."""
+    """Explicit ports win; a new stack has the defaults; 0 keeps what is kept while it is free."""
     changes: dict[str, int] = {}
     for name, default in DEFAULT_PORTS.items():
         port: int | None = getattr(wanted, name)
@@ -85,6 +95,8 @@ def settle_ports(stack: Stack, is_new: bool, wanted: WantedPorts) -> Stack:
             changes[f"{name}_port"] = port
         elif port is None and is_new:
             changes[f"{name}_port"] = default
+        elif port == 0 and not is_free(getattr(stack, f"{name}_port")):
+            (changes[f"{name}_port"],) = free_ports(1)
     return msgspec.structs.replace(stack, **changes)
 
 

@@ -9,6 +9,7 @@ import asyncio
 import fcntl
 import logging
 import os
+import subprocess
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
@@ -76,7 +77,6 @@ class Supervisor:
         self._identity = own
         self._states: dict[str, MemberState] = {}
         self._running: dict[str, asyncio.subprocess.Process] = {}
-        self._is_stopping = False
         self._phase: Phase = "starting"
 
     async def run(self, stop: asyncio.Event, before: Mapping[str, Step], when_ready: Step) -> None:
@@ -120,10 +120,9 @@ class Supervisor:
         self._set(member.name, state, None)
         try:
             command = await asyncio.to_thread(member.prepare)
-        except (OSError, RuntimeError) as error:
+            process = await processes.start(command, member.environment, self._log_file(member))
+        except (OSError, RuntimeError, subprocess.SubprocessError) as error:
             raise StackError(f"{member.name}: {error}") from None
-        log_file = self._log_file(member)
-        process = await processes.start(command, member.environment, log_file)
         self._running[member.name] = process
         self._set(member.name, state, Identity.of(process.pid))
         return process
@@ -134,8 +133,6 @@ class Supervisor:
         while True:
             started = time.monotonic()
             code = await self._running[member.name].wait()
-            if self._is_stopping:
-                return
             if time.monotonic() - started > STABLE_SECONDS:
                 waits = backoff()
             wait = next(waits)
@@ -160,10 +157,15 @@ class Supervisor:
         return False
 
     async def _end_all(self, tenders: list[asyncio.Task[None]]) -> None:
-        """Sink, gateway, ClickHouse, Kafka: each may still use those that come after it."""
-        self._is_stopping = True
+        """Sink, gateway, ClickHouse, Kafka: each may still use those that come after it.
+
+        Nothing is tended any more before the first one ends: none comes back behind our back.
+        """
         self._phase = "stopping"
         self._save()
+        for tender in tenders:
+            tender.cancel()
+        await asyncio.gather(*tenders, return_exceptions=True)
         for member in reversed(self._members):
             process = self._running.get(member.name)
             if process is None:
@@ -173,9 +175,6 @@ class Supervisor:
                 log.warning("%s did not end in time and was killed", member.name)
             self._set(member.name, "stopped", None)
             log.info("%s ended", member.name)
-        for tender in tenders:
-            tender.cancel()
-        await asyncio.gather(*tenders, return_exceptions=True)
 
     def _set(self, name: str, state: State, identity: Identity | None) -> None:
         self._states[name] = MemberState(state, identity)

@@ -15,7 +15,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from gateway.contract.topics import APP_EVENTS, APP_EVENTS_DEAD
 from infra.provision import ProvisionError, ProvisionOptions, provision
-from tests.kafka import KafkaUnderTest
+from tests.kafka import KafkaUnderTest, wait_until
 
 NAMES = [APP_EVENTS.name, APP_EVENTS_DEAD.name]
 
@@ -32,21 +32,42 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaUnderTest]
 @pytest.fixture
 def bare(broker: KafkaUnderTest) -> KafkaUnderTest:
     asyncio.run(_delete_all(broker.bootstrap))
+    wait_until(lambda: not asyncio.run(_listed(broker.bootstrap)), what="the end of the topics")
     return broker
 
 
 async def _delete_all(bootstrap: str) -> None:
+    """Both by name: Kafka lists a topic, and lets go of it, a moment after it said so."""
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     await admin.start()
     try:
-        ours = set(NAMES) & set(await admin.list_topics())
-        if ours:
-            await admin.delete_topics(list(ours))
+        await admin.delete_topics(NAMES)
     finally:
         await admin.close()
 
 
-async def settings_of(bootstrap: str, topic: str) -> dict[str, str]:
+async def _listed(bootstrap: str) -> set[str]:
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await admin.start()
+    try:
+        return set(NAMES) & set(await admin.list_topics())
+    finally:
+        await admin.close()
+
+
+def settings_of(bootstrap: str, topic: str) -> dict[str, str]:
+    """Its configuration, once Kafka shows a topic that was just made."""
+    found: dict[str, str] = {}
+
+    def is_shown() -> bool:
+        found.update(asyncio.run(_described(bootstrap, topic)))
+        return bool(found)
+
+    wait_until(is_shown, what=f"the settings of {topic}")
+    return found
+
+
+async def _described(bootstrap: str, topic: str) -> dict[str, str]:
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     await admin.start()
     try:
@@ -66,7 +87,7 @@ class TestProvision:
     def test_topics_are_made_as_the_table_says(self, bare: KafkaUnderTest) -> None:
         made = asyncio.run(provision(options(bare)))
 
-        settings = asyncio.run(settings_of(bare.bootstrap, APP_EVENTS.name))
+        settings = settings_of(bare.bootstrap, APP_EVENTS.name)
         assert made == NAMES
         assert settings["retention.ms"] == str(APP_EVENTS.retention_ms)
         assert settings["cleanup.policy"] == "delete"
@@ -99,13 +120,13 @@ class TestProvision:
         self, bare: KafkaUnderTest, changes: dict[str, int], text: str
     ) -> None:
         asyncio.run(provision(options(bare)))
-        before = asyncio.run(settings_of(bare.bootstrap, APP_EVENTS.name))
+        before = settings_of(bare.bootstrap, APP_EVENTS.name)
 
         with pytest.raises(ProvisionError) as told:
             asyncio.run(provision(options(bare, **changes)))
 
         assert str(told.value) == text
-        assert asyncio.run(settings_of(bare.bootstrap, APP_EVENTS.name)) == before
+        assert settings_of(bare.bootstrap, APP_EVENTS.name) == before
 
     def test_more_copies_than_brokers_is_kafka_s_own_error(self, bare: KafkaUnderTest) -> None:
         with pytest.raises(ProvisionError, match="InvalidReplicationFactor"):

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 
-from infra.local.stack_file import WantedPorts, load, load_or_make, stack_path
+import pytest
+
+from infra.local.ports import HOST
+from infra.local.stack_file import StackFileError, WantedPorts, load, load_or_make, stack_path
 
 ANY = WantedPorts(gateway=0, clickhouse=0, kafka=0)
 
@@ -45,6 +49,21 @@ def test_a_port_that_is_asked_for_wins_and_nothing_else_changes(tmp_path: Path) 
     )
 
 
+def test_0_picks_another_port_where_the_kept_one_is_taken(tmp_path: Path) -> None:
+    with socket.socket() as other_program:
+        other_program.bind((HOST, 0))
+        taken = int(other_program.getsockname()[1])
+        kept = load_or_make(tmp_path, WantedPorts(gateway=taken, clickhouse=0, kafka=0))
+
+        unasked = load_or_make(tmp_path, WantedPorts())
+        picked = load_or_make(tmp_path, ANY)
+
+    assert kept.gateway_port == unasked.gateway_port == taken
+    assert picked.gateway_port != taken
+    assert (picked.clickhouse_port, picked.kafka_port) == (kept.clickhouse_port, kept.kafka_port)
+    assert load_or_make(tmp_path, ANY) == picked
+
+
 def test_two_stacks_share_no_secret(tmp_path: Path) -> None:
     one, other = load_or_make(tmp_path / "a", ANY), load_or_make(tmp_path / "b", ANY)
 
@@ -64,3 +83,16 @@ def test_only_its_owner_may_read_the_file(tmp_path: Path) -> None:
 
 def test_where_no_stack_was_there_is_none(tmp_path: Path) -> None:
     assert load(tmp_path) is None
+
+
+@pytest.mark.parametrize(
+    "content", ["", "{", "[]", '{"gateway_port": 8080}', '{"gateway_port": "x"}']
+)
+def test_a_damaged_file_is_told_and_left_as_it_is(tmp_path: Path, content: str) -> None:
+    stack_path(tmp_path).write_text(content)
+
+    with pytest.raises(StackFileError, match=f"{stack_path(tmp_path)} is damaged: "):
+        load(tmp_path)
+    with pytest.raises(StackFileError):
+        load_or_make(tmp_path, ANY)
+    assert stack_path(tmp_path).read_text() == content

@@ -65,6 +65,11 @@ def test_the_format_of_an_answer_stands_outside_of_quotes_and_brackets(
     assert output_format(sql) == name
 
 
+@pytest.mark.parametrize("name", ["`a'`", "`a\\`'`", '"a\'"', '"a\\"\'"', "`it''s`"])
+def test_a_quote_within_a_name_opens_no_literal(name: str) -> None:
+    assert without_literals(f"SELECT 1 AS {name}, f('x') AS b") == f"SELECT 1 AS {name}, f('') AS b"
+
+
 @pytest.mark.parametrize("text", ["", "it's", "a\\b", "\\'", "'; DROP TABLE t --"])
 def test_a_quoted_text_is_one_literal(text: str) -> None:
     assert without_literals(f"SELECT {quote(text)} AS a") == "SELECT '' AS a"

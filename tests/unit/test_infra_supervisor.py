@@ -9,6 +9,7 @@ from itertools import islice
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from infra.local import state_file
 from infra.local.members import Member
@@ -17,6 +18,7 @@ from infra.local.supervisor import StackError, Supervisor, backoff, end_leftover
 from tests.kafka import until
 
 LIVES = "import time; time.sleep(600)"
+DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)"
 DIES = "raise SystemExit('no such luck')"
 
 
@@ -70,6 +72,15 @@ class Running:
         state = state_file.read(self.data)
         return state.members[name].identity if state else None
 
+    def kill(self, name: str) -> Identity:
+        """kill -9; who it was."""
+        identity = self.identity(name)
+        process = identity.process() if identity else None
+        assert identity is not None
+        assert process is not None
+        process.kill()
+        return identity
+
     def state(self, name: str) -> str:
         state = state_file.read(self.data)
         return state.members[name].state if state else ""
@@ -104,6 +115,50 @@ async def test_a_member_that_ends_is_started_again(tmp_path: Path) -> None:
     await until(lambda: running.identity("one") not in (None, first), what="another process")
     await until(lambda: running.state("one") == "running", what="a running one")
     await running.stop()
+
+
+async def test_none_comes_back_once_the_stack_stops(tmp_path: Path) -> None:
+    """A member that waits for its restart must not start behind the one that is ending."""
+    starts: list[str] = []
+
+    def prepare() -> list[str]:
+        starts.append("two")
+        return [sys.executable, "-c", LIVES]
+
+    deaf = structs.replace(member("one", DEAF), patience_seconds=1.0)
+    running = Running(tmp_path, deaf, structs.replace(member("two"), prepare=prepare))
+    await running.start()
+    running.kill("two")
+    await until(lambda: running.state("two") == "restarting", what="a wait before the restart")
+
+    await running.stop()
+
+    assert starts == ["two"]
+    assert running.identity("two") is None
+
+
+async def test_a_start_that_fails_is_tried_again(tmp_path: Path) -> None:
+    good, bad = [sys.executable, "-c", LIVES], [str(tmp_path / "no-such-program")]
+    commands = iter([good, bad, good])
+    one = structs.replace(member("one"), prepare=lambda: next(commands))
+    running = Running(tmp_path, one)
+    await running.start()
+    first = running.kill("one")
+
+    await until(
+        lambda: running.identity("one") not in (None, first) and running.state("one") == "running",
+        what="the third start",
+    )
+
+    assert list(commands) == []
+    await running.stop()
+
+
+async def test_a_program_that_cannot_be_started_is_told(tmp_path: Path) -> None:
+    one = structs.replace(member("one"), prepare=lambda: [str(tmp_path / "no-such-program")])
+
+    with pytest.raises(StackError, match=r"one: .*no-such-program"):
+        await Running(tmp_path, one).start()
 
 
 async def test_a_member_that_dies_at_the_start_is_told_with_its_own_words(tmp_path: Path) -> None:

@@ -56,16 +56,17 @@ class ClickHouseFront:
         headers = {
             name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]
         }
-        url = parse_url(scope["query_string"].decode("latin-1"))
-        query_id = url.get("query_id", "")
+        query_id = ""
         try:
+            url = parse_url(scope["query_string"].decode("latin-1"))
+            query_id = url.get("query_id", "")
             access.check_browser(headers)
             if scope["path"] in ("/ping", "/replicas_status") or _is_hello(scope):
                 await _respond(send, 200, b"Ok.\n", [])
                 return
             role = access.authenticate(headers, url, self._users)
             body = await self._body(receive, headers, role)
-            query = build(scope["method"], headers, url, body, self._engine.database)
+            query = build(scope["method"], headers, url, body)
             query_id = query.query_id
             result = await self._run(query, role, receive)
         except ClickHouseError as error:
@@ -114,7 +115,7 @@ class ClickHouseFront:
             await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
             if not work.done():
                 loop = asyncio.get_running_loop()
-                await loop.run_in_executor(self._pools["insert"], self._engine.kill, query.query_id)
+                await loop.run_in_executor(self._pools["insert"], self._engine.kill, query.tag)
             return await work
         finally:
             leaving.cancel()
@@ -152,7 +153,8 @@ def _is_hello(scope: Scope) -> bool:
 
 
 def _common(query_id: str) -> list[tuple[str, str]]:
-    return [("x-clickhouse-query-id", query_id), ("x-clickhouse-server-display-name", "local")]
+    printable = "".join(one for one in query_id if one.isprintable())  # no line end of a header
+    return [("x-clickhouse-query-id", printable), ("x-clickhouse-server-display-name", "local")]
 
 
 def _result(result: Result) -> list[tuple[str, str]]:

@@ -63,10 +63,10 @@ class Engine:
     def close(self) -> None:
         self._keep_open.close()
 
-    def kill(self, query_id: str) -> None:
+    def kill(self, tag: str) -> None:
         """Stop a query whose client has gone."""
         with self._connection() as connection, contextlib.suppress(ClickHouseError):
-            comment = quote(query_id)
+            comment = quote(tag)
             self._run(
                 connection,
                 f"KILL QUERY WHERE Settings['log_comment'] = {comment} ASYNC FORMAT Null",
@@ -80,12 +80,14 @@ class Engine:
         insert = as_insert(query.text)
         statement = insert.statement if insert else query.text.decode("utf-8", "replace")
         with self._connection() as connection:
-            kind = self._classify(connection, statement + (" VALUES" if insert else ""))
+            kind = self._classify(connection, statement + ("\n VALUES" if insert else ""))
             self._check(statement, kind, role, is_insert=insert is not None)
-            self._set(connection, {"log_comment": quote(query.query_id)})
+            self._set(connection, {"log_comment": quote(query.tag)})
+            self._run(connection, f"USE {_identifier(self.database)}")
             for earlier in session:
                 self._run(connection, earlier)
-            self._run(connection, f"USE {_identifier(query.database)}")
+            if query.database:
+                self._run(connection, f"USE {_identifier(query.database)}")
             self._restrict(connection, role, read_only=query.read_only)
             self._set(connection, {name: quote(value) for name, value in query.settings.items()})
             if insert:
@@ -111,7 +113,7 @@ class Engine:
     def _insert(self, connection: Any, statement: str, name: str, data: bytes) -> Result:
         """All of the data is one block, and so one part per partition."""
         try:
-            stream = connection.send_insert(statement, name)
+            stream = connection.send_insert(statement + "\n", name)  # a comment may end it
             try:
                 if data:
                     stream.append(data)

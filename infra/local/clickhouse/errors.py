@@ -5,19 +5,27 @@ from __future__ import annotations
 import re
 
 _CODE = re.compile(r"Code:\s*(\d+)\.\s*")
+# A server's table: exceptionCodeToHTTPStatus.cpp.
 _STATUS = {
-    400: {6, 27, 32, 36, 38, 41, 42, 43, 50, 53, 62, 69, 70, 72, 113, 117, 130, 131, 190, 376, 377},
-    403: {194, 195, 497, 516},
-    404: {46, 47, 60, 81, 82, 115},
+    400: {
+        6, 8, 15, 25, 26, 27, 36, 37, 38, 41, 44, 53, 62, 72, 117, 123, 167, 168, 223, 321, 376,
+        427, 441, 675, 676,
+    },
+    401: {194},
+    403: {192, 193, 497, 512, 516},
+    404: {46, 47, 50, 56, 60, 63, 73, 78, 81, 115, 152, 336, 511},
     408: {159},
-    413: {307},
+    411: {381},
+    413: {229},
+    415: {779},
     501: {48},
-}
+    503: {76, 209, 439},
+}  # fmt: skip
 _STATUS_OF = {code: status for status, codes in _STATUS.items() for code in codes}
 
 SYNTAX_ERROR, NOT_IMPLEMENTED, ACCESS_DENIED, AUTHENTICATION_FAILED = 62, 48, 497, 516
-SESSION_IS_LOCKED, TOO_LARGE, TOO_MANY_QUERIES, CANNOT_INFLATE = 373, 307, 202, 354
-TIMEOUT_EXCEEDED = 159
+SESSION_IS_LOCKED, TOO_LARGE, TOO_MANY_QUERIES, CANNOT_INFLATE = 373, 229, 202, 271
+TIMEOUT_EXCEEDED, BAD_ARGUMENTS = 159, 36
 _NAMES = {
     SYNTAX_ERROR: "SYNTAX_ERROR",
     NOT_IMPLEMENTED: "NOT_IMPLEMENTED",
@@ -28,6 +36,7 @@ _NAMES = {
     TOO_MANY_QUERIES: "TOO_MANY_SIMULTANEOUS_QUERIES",
     CANNOT_INFLATE: "CANNOT_DECOMPRESS",
     TIMEOUT_EXCEEDED: "TIMEOUT_EXCEEDED",
+    BAD_ARGUMENTS: "BAD_ARGUMENTS",
 }
 
 

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from msgspec import Struct
 
-from infra.local.clickhouse.errors import NOT_IMPLEMENTED, refuse
+from infra.local.clickhouse.errors import BAD_ARGUMENTS, NOT_IMPLEMENTED, refuse
 
 # URL parameters that speak to the HTTP interface; all others are settings.
 _INTERFACE = {
@@ -19,6 +19,7 @@ _INTERFACE = {
     "send_progress_in_http_headers", "http_headers_progress_interval_ms", "stacktrace",
     "cancel_http_readonly_queries_on_client_close",
 }  # fmt: skip
+MAX_PARAMETERS = 1000
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -26,8 +27,9 @@ class Query(Struct, frozen=True, kw_only=True, gc=False):
     """What one request asks."""
 
     text: bytes  # statement, and for an INSERT its data
-    query_id: str
-    database: str
+    query_id: str  # as the client names it; two may share one
+    tag: str  # its own, by which it can be ended
+    database: str  # empty: the session's, else ours
     default_format: str
     session_id: str
     settings: dict[str, str]  # and param_… values
@@ -35,13 +37,15 @@ class Query(Struct, frozen=True, kw_only=True, gc=False):
 
 
 def parse_url(query_string: str) -> dict[str, str]:
-    """URL parameters; of repeated ones the last counts."""
-    return dict(parse_qsl(query_string, keep_blank_values=True, max_num_fields=1000))
+    """URL parameters; of repeated ones the last counts. Raises ClickHouseError."""
+    try:
+        pairs = parse_qsl(query_string, keep_blank_values=True, max_num_fields=MAX_PARAMETERS)
+    except ValueError:
+        raise refuse(BAD_ARGUMENTS, f"The URL has more than {MAX_PARAMETERS} parameters") from None
+    return dict(pairs)
 
 
-def build(
-    method: str, headers: Mapping[str, str], url: Mapping[str, str], body: bytes, database: str
-) -> Query:
+def build(method: str, headers: Mapping[str, str], url: Mapping[str, str], body: bytes) -> Query:
     """The query of a request whose body is complete and plain. Raises ClickHouseError."""
     values = dict(url)
     if headers.get("content-type", "").startswith("multipart/form-data"):
@@ -56,10 +60,12 @@ def build(
     for name in settings:
         if not _NAME.fullmatch(name):
             raise refuse(NOT_IMPLEMENTED, f"{name[:64]!r} names no setting")
+    query_id = values.get("query_id") or str(uuid4())
     return Query(
         text=text,
-        query_id=values.get("query_id") or str(uuid4()),
-        database=headers.get("x-clickhouse-database") or values.get("database") or database,
+        query_id=query_id,
+        tag=f"{query_id} {uuid4()}",
+        database=headers.get("x-clickhouse-database") or values.get("database", ""),
         default_format=headers.get("x-clickhouse-format")
         or values.get("default_format")
         or "TabSeparated",
@@ -80,5 +86,7 @@ def _form(content_type: str, body: bytes) -> dict[str, str]:
         found = re.search(rb'name="([^"]*)"', head)
         if separator and found:
             name = found.group(1).decode("utf-8", "replace")
-            fields[name] = value.removesuffix(b"\r\n").decode("utf-8", "surrogateescape")
+            # A statement may carry data, and so any bytes; all else goes to the engine as text.
+            errors = "surrogateescape" if name == "query" else "replace"
+            fields[name] = value.removesuffix(b"\r\n").decode("utf-8", errors)
     return fields
