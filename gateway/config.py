@@ -27,7 +27,19 @@ class GatewayConfig(Struct, frozen=True, kw_only=True):
         int,
         Meta(ge=1024, le=64 * 1024 * 1024, description="a body, as sent and as inflated"),
     ] = MAX_BODY_BYTES
-    body_timeout_seconds: Annotated[Seconds, Meta(description="for a body to arrive")] = 10.0
+    body_timeout_seconds: Annotated[
+        Seconds, Meta(description="for a body to arrive, and longer for what came in time")
+    ] = 10.0
+    min_body_bytes_per_second: Annotated[
+        int, Meta(ge=1, le=10**9, description="what that longer is: a second for so many bytes")
+    ] = 10_000
+    max_head_bytes: Annotated[
+        int, Meta(ge=1024, le=1024 * 1024, description="a request's line and headers")
+    ] = 32 * 1024
+    max_headers: Annotated[int, Meta(ge=8, le=10_000, description="of a request")] = 100
+    head_timeout_seconds: Annotated[
+        Seconds, Meta(description="for a head to arrive, from the connection or its first byte")
+    ] = 5.0
     max_inflight_requests: Annotated[
         int, Meta(ge=1, le=100_000, description="POSTs being worked on; beyond it 503")
     ] = 1024

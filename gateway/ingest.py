@@ -18,7 +18,7 @@ from gateway.contract.record import Record
 from gateway.contract.refusal import Refusal, RefusalCode, Refused
 from gateway.contract.verdict import Kept, Verdicts
 from gateway.edge.admission import Admission, retry_after_seconds
-from gateway.edge.body import Disconnected, Receive, declared_bytes, read
+from gateway.edge.body import BodyLimits, Disconnected, Receive, declared_bytes, read
 from gateway.edge.keys import KeyRing
 from gateway.metrics import Metrics
 from gateway.prepare.batch import Prepared, prepare
@@ -49,6 +49,11 @@ class Ingest:
         self._metrics = metrics
         self._now_ms = now_ms
         self.admission = Admission(config.max_inflight_requests, config.max_inflight_bytes)
+        self._body_limits = BodyLimits(
+            max_bytes=config.max_body_bytes,
+            timeout_seconds=config.body_timeout_seconds,
+            bytes_per_second=config.min_body_bytes_per_second,
+        )
         self._reject_rate = RejectRate(config.dead_letters_per_second)
 
     async def answer(
@@ -88,8 +93,7 @@ class Ingest:
         counted = declared_bytes(head)
         self.admission.enter(counted)
         try:
-            limit, timeout = self._config.max_body_bytes, self._config.body_timeout_seconds
-            body = await read(head, receive, limit, timeout)
+            body = await read(head, receive, self._body_limits)
             batches = protocol.decode(head, body)
             origins = [
                 Origin(

@@ -51,6 +51,12 @@ class Metrics:
             ["code"],
             registry=registry,
         )
+        self.cut_connections = Counter(
+            PREFIX + "cut_connections_total",
+            "Connections closed by the guard before any request of theirs was handed on, by code.",
+            ["code"],
+            registry=registry,
+        )
         self.dead_letters = Counter(
             PREFIX + "dead_letters_total",
             "Rejected events by what became of their original: kept, over_rate.",

@@ -8,12 +8,14 @@ import gc
 import logging
 import socket
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import uvicorn
 
 from gateway.app import create_app
 from gateway.config import GatewayConfig
+from gateway.edge.guard import Guard, GuardLimits
 from gateway.edge.keys import KeyRing, KeyStore, KeyStoreError
 from gateway.metrics import Metrics
 from gateway.protocols import PROTOCOLS
@@ -24,6 +26,7 @@ log = logging.getLogger(__name__)
 
 KEY_REFRESH_SECONDS = 0.5
 KEEP_ALIVE_SECONDS = 75
+SWEEP_SECONDS = 0.5
 BACKLOG = 2048
 GC_THRESHOLD = 20_000
 
@@ -80,7 +83,7 @@ async def serve(
     publisher = publisher_type(options, now_ms, metrics)
     app = create_app(config, publisher, keys, metrics, PROTOCOLS, now_ms)
     host, port = listener.getsockname()[:2]
-    server = _Server(_uvicorn_config(app, config), lambda: ready(f"http://{host}:{port}"))
+    server = _Server(_uvicorn_config(app, config, metrics), lambda: ready(f"http://{host}:{port}"))
     _refresh(keys, metrics)
     gc.freeze()
     gc.set_threshold(GC_THRESHOLD)
@@ -88,6 +91,7 @@ async def serve(
         background = [
             tasks.create_task(publisher.run()),
             tasks.create_task(_watch(keys, metrics)),
+            tasks.create_task(_sweep(server)),
             tasks.create_task(_stop_when(stop, server)),
         ]
         await server.serve(sockets=[listener])
@@ -96,11 +100,19 @@ async def serve(
             task.cancel()
 
 
-def _uvicorn_config(app: object, config: GatewayConfig) -> uvicorn.Config:
+def _uvicorn_config(app: object, config: GatewayConfig, metrics: Metrics) -> uvicorn.Config:
+    limits = GuardLimits(
+        head_bytes=config.max_head_bytes,
+        headers=config.max_headers,
+        head_seconds=config.head_timeout_seconds,
+    )
+    guard = partial(
+        Guard, limits=limits, on_refused=lambda code: metrics.cut_connections.labels(code).inc()
+    )
     return uvicorn.Config(
         app,  # type: ignore[arg-type]  # an ASGI callable; uvicorn's alias is narrower
         loop="none",
-        http="httptools",
+        http=guard,  # type: ignore[arg-type]  # called as a class would be
         ws="none",
         lifespan="off",
         log_config=None,
@@ -118,6 +130,16 @@ async def _stop_when(stop: asyncio.Event, server: _Server) -> None:
     await stop.wait()
     log.info("stopping: no new connections, ending what is in flight")
     server.should_exit = True
+
+
+async def _sweep(server: uvicorn.Server) -> None:
+    """End connections that take too long."""
+    loop = asyncio.get_running_loop()
+    while True:
+        await asyncio.sleep(SWEEP_SECONDS)
+        for connection in list(server.server_state.connections):
+            if isinstance(connection, Guard):
+                connection.check(loop.time())
 
 
 async def _watch(keys: KeyRing, metrics: Metrics) -> None:

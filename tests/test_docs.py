@@ -17,6 +17,7 @@ from gateway.config import GatewayConfig
 from gateway.contract.refusal import RefusalCode
 from gateway.contract.topics import TOPICS
 from gateway.contract.verdict import Code
+from gateway.edge.guard import CutCode
 from gateway.metrics import Metrics as GatewayMetrics
 from gateway.runtime import options_of
 from infra.__main__ import PREFIXES as INFRA_PREFIXES
@@ -83,7 +84,7 @@ def test_the_reference_has_the_row(row: str) -> None:
     assert row in REFERENCE.splitlines()
 
 
-@pytest.mark.parametrize("code", [*RefusalCode, *Code, *BadCode])
+@pytest.mark.parametrize("code", [*RefusalCode, *CutCode, *Code, *BadCode])
 def test_every_code_is_explained(code: str) -> None:
     assert re.search(rf"^\| `{code}` \|.*\w.*\|$", REFERENCE, re.MULTILINE)
 

@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
+from msgspec import Struct
+
 from gateway.contract.refusal import RefusalCode, Refused
 from gateway.edge.inflate import inflate, too_large
 from gateway.protocols.protocol import Head
@@ -23,31 +25,40 @@ def declared_bytes(head: Head) -> int:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0
 
 
-async def read(head: Head, receive: Receive, max_bytes: int, timeout_seconds: float) -> bytes:
-    """The whole body, plain. `max_bytes` bounds it as sent and as inflated.
+class BodyLimits(Struct, frozen=True, kw_only=True):
+    max_bytes: int  # as sent, and as inflated
+    timeout_seconds: float  # to arrive, and a second more for each `bytes_per_second` of it
+    bytes_per_second: int
 
-    Raises Refused, Disconnected.
-    """
-    if declared_bytes(head) > max_bytes:
-        raise too_large(max_bytes)
+
+async def read(head: Head, receive: Receive, limits: BodyLimits) -> bytes:
+    """The whole body, plain. Raises Refused, Disconnected."""
+    if declared_bytes(head) > limits.max_bytes:
+        raise too_large(limits.max_bytes)
     try:
-        async with asyncio.timeout(timeout_seconds):
-            body = await _collect(receive, max_bytes)
+        async with asyncio.timeout(limits.timeout_seconds) as timeout:
+            body = await _collect(receive, limits, timeout)
     except TimeoutError:
-        text = f"the body did not arrive within {timeout_seconds:g} seconds"
+        text = (
+            f"the body did not arrive within {limits.timeout_seconds:g} seconds"
+            f" and at {limits.bytes_per_second} bytes a second"
+        )
         raise Refused(RefusalCode.BODY_TIMEOUT, text) from None
-    return inflate(body, head.header(b"content-encoding"), max_bytes)
+    return inflate(body, head.header(b"content-encoding"), limits.max_bytes)
 
 
-async def _collect(receive: Receive, max_bytes: int) -> bytes:
+async def _collect(receive: Receive, limits: BodyLimits, timeout: asyncio.Timeout) -> bytes:
     chunks = bytearray()
+    latest = timeout.when() or 0.0
     while True:
+        if chunks:
+            timeout.reschedule(latest + len(chunks) / limits.bytes_per_second)
         event = await receive()
         if event["type"] != "http.request":
             raise Disconnected
         chunk = event.get("body", b"")
-        if len(chunks) + len(chunk) > max_bytes:
-            raise too_large(max_bytes)
+        if len(chunks) + len(chunk) > limits.max_bytes:
+            raise too_large(limits.max_bytes)
         if not event.get("more_body"):
             return bytes(chunks + chunk) if chunks else bytes(chunk)
         chunks += chunk

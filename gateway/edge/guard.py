@@ -1,0 +1,245 @@
+"""What uvicorn's HTTP/1.1 protocol leaves open, closed: heads without bound in bytes and time,
+bodies that go on behind an early answer, requests without a Host.
+
+A subclass of uvicorn's own protocol over httptools; `tests/contract/test_uvicorn_protocol.py` names
+what it leans on. One sweep looks at all connections: a timer each would cost more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from enum import Enum, StrEnum
+from http import HTTPStatus
+from typing import Any
+
+import httptools
+from msgspec import Struct
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+LINGER_SECONDS = 2.0  # for a client to read its answer before its connection is cut
+LINGER_BYTES = 1024 * 1024  # of what it sends meanwhile
+UNREAD_BYTES = 256 * 1024  # of a body nobody wanted, before its connection is closed
+
+
+class GuardLimits(Struct, frozen=True, kw_only=True):
+    head_bytes: int
+    headers: int
+    head_seconds: float
+
+
+class _Stage(Enum):
+    HEAD = "head"  # waiting for a request, or in its head
+    BODY = "body"
+    REPLY = "reply"  # the request is complete
+    LINGER = "linger"  # answered for good; what still comes is thrown away
+
+
+class CutCode(StrEnum):
+    """Why a connection was closed before its request reached the application."""
+
+    INVALID_HTTP = "invalid_http"
+    HOST = "host"
+    HEAD_TOO_LARGE = "head_too_large"
+    TOO_MANY_HEADERS = "too_many_headers"
+    HEAD_TIMEOUT = "head_timeout"
+    SILENT = "silent"
+    BODY_UNREAD = "body_unread"
+
+
+class _Refused(Exception):
+    def __init__(self, status: int, code: CutCode, text: str) -> None:
+        super().__init__(text)
+        self.status = status
+        self.code = code
+        self.text = text
+
+
+class Guard(HttpToolsProtocol):
+    """One connection. `on_refused` hears the code of each that was cut."""
+
+    def __init__(
+        self, *arguments: Any, limits: GuardLimits, on_refused: Callable[[str], None], **named: Any
+    ) -> None:
+        super().__init__(*arguments, **named)
+        self._limits = limits
+        self._on_refused = on_refused
+        self._stage = _Stage.HEAD
+        self._head_bytes = 0
+        self._left = 0  # bytes that may still come
+        self._since = 0.0  # of the loop's clock: when the stage began
+        self._raw: asyncio.Transport
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._raw = transport
+        self.transport = _Closing(transport, self._finish)  # type: ignore[assignment]
+        self._enter(_Stage.HEAD)
+
+    def data_received(self, data: bytes) -> None:
+        self._unset_keepalive_if_required()
+        if self._stage is _Stage.LINGER or (self._stage is _Stage.BODY and self._is_answered()):
+            self._throw_away(len(data))
+            if self._stage is _Stage.LINGER:
+                return
+        try:
+            self._feed(data)
+        except _Refused as refused:
+            self._refuse(refused)
+        except httptools.HttpParserUpgrade:  # we do not; what follows would be another protocol
+            self.cycle.keep_alive = False
+        except httptools.HttpParserError as error:
+            ours = error.__context__  # raised in a callback of the parser
+            not_http = _Refused(400, CutCode.INVALID_HTTP, "this is not HTTP/1.1")
+            self._refuse(ours if isinstance(ours, _Refused) else not_http)
+
+    def _feed(self, data: bytes) -> None:
+        """At most so much of a head reaches the parser, which would keep all of it."""
+        if self._stage is _Stage.HEAD:
+            room = self._limits.head_bytes - self._head_bytes
+            head, data = data[:room], data[room:]
+            self.parser.feed_data(head)
+            if self._stage is _Stage.HEAD:
+                self._head_bytes += len(head)
+                if data:
+                    raise _head_too_large(self._limits)
+        if data:
+            self.parser.feed_data(data)
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._enter(_Stage.HEAD)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        super().on_header(name, value)
+        if len(self.headers) > self._limits.headers:
+            limit = self._limits.headers
+            raise _Refused(431, CutCode.TOO_MANY_HEADERS, f"a request has at most {limit} headers")
+
+    def on_headers_complete(self) -> None:
+        size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
+        if size > self._limits.head_bytes:
+            raise _head_too_large(self._limits)
+        hosts = sum(name == b"host" for name, _ in self.headers)
+        if hosts != 1 and not (hosts == 0 and self.parser.get_http_version() == "1.0"):
+            raise _Refused(400, CutCode.HOST, "a request has one Host header")
+        self._enter(_Stage.BODY)
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        if self._stage is _Stage.BODY:
+            self._enter(_Stage.REPLY)
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self._stage is _Stage.BODY:  # answered before all of the body is here
+            self._left = UNREAD_BYTES
+            self._since = self.loop.time()
+        elif self._stage is _Stage.REPLY:
+            self._stage = _Stage.HEAD
+            self._head_bytes = 0
+            self._since = 0.0  # uvicorn's keep-alive time runs now
+
+    def check(self, now: float) -> None:
+        """Once a second or so: end what takes too long."""
+        waited = now - self._since
+        if self._stage is _Stage.LINGER and waited > LINGER_SECONDS:
+            self._raw.abort()
+        elif self._stage is _Stage.BODY and self._is_answered():
+            if waited > self._limits.head_seconds:
+                self._cut(CutCode.BODY_UNREAD)
+        elif self._stage is _Stage.HEAD and self._since and waited > self._limits.head_seconds:
+            if self._head_bytes:
+                self._refuse(_Refused(408, CutCode.HEAD_TIMEOUT, "the head did not arrive in time"))
+            else:
+                self._cut(CutCode.SILENT)
+
+    def _enter(self, stage: _Stage) -> None:
+        self._stage = stage
+        self._since = self.loop.time()
+        self._head_bytes = 0
+
+    def _is_answered(self) -> bool:
+        return self.cycle is not None and self.cycle.response_complete
+
+    def _throw_away(self, size: int) -> None:
+        self._left -= size
+        if self._left >= 0:
+            return
+        if self._stage is _Stage.LINGER:
+            self._raw.abort()
+        else:
+            self._cut(CutCode.BODY_UNREAD)
+
+    def _cut(self, code: CutCode) -> None:
+        self._on_refused(code)
+        self._stage = _Stage.LINGER
+        self._raw.abort()
+
+    def _refuse(self, refused: _Refused) -> None:
+        """Answer in the application's place, and close."""
+        self._on_refused(refused.code)
+        cycle = self.cycle
+        if cycle is not None and cycle.more_body and not cycle.response_started:
+            cycle.disconnected = True  # the application hears that its client has gone
+            cycle.message_event.set()
+        elif cycle is not None and not cycle.response_complete:
+            self._stage = _Stage.LINGER  # a complete request is being answered: it comes again
+            self._raw.close()
+            return
+        self._raw.write(_answer(refused))
+        self._linger()
+
+    def _finish(self) -> None:
+        """The application's side is done. A client in the middle of its body must still be able to
+        read its answer, which a reset would take away."""
+        if self._stage is _Stage.BODY:
+            self._linger()
+        else:
+            self._raw.close()
+
+    def _linger(self) -> None:
+        self._enter(_Stage.LINGER)
+        self._left = LINGER_BYTES
+        if self._raw.can_write_eof():
+            self._raw.write_eof()
+            self.flow.resume_reading()
+        else:
+            self._raw.close()
+
+
+class _Closing:
+    """A transport whose close is the guard's to decide."""
+
+    def __init__(self, transport: asyncio.Transport, close: Callable[[], None]) -> None:
+        self._transport = transport
+        self._is_closing = False
+        self._close = close
+        self.write = transport.write
+
+    def close(self) -> None:
+        if not self._is_closing:
+            self._is_closing = True
+            self._close()
+
+    def is_closing(self) -> bool:
+        return self._is_closing or self._transport.is_closing()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+
+def _answer(refused: _Refused) -> bytes:
+    body = json.dumps({"error": {"code": refused.code, "message": refused.text}}).encode()
+    phrase = HTTPStatus(refused.status).phrase
+    head = (
+        f"HTTP/1.1 {refused.status} {phrase}\r\ncontent-type: application/json\r\n"
+        f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
+    )
+    return head.encode() + body
+
+
+def _head_too_large(limits: GuardLimits) -> _Refused:
+    return _Refused(431, CutCode.HEAD_TOO_LARGE, f"a head has at most {limits.head_bytes} bytes")

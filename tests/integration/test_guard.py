@@ -1,0 +1,298 @@
+"""The edge over raw sockets: what is no request, what is too large, what is too slow.
+
+The gateway runs without Kafka: none of this needs it. uvicorn's own protocol, which the guard
+replaces, is the control at the end.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.clickhouse import first_line
+from tests.kafka import wait_until
+from tests.processes import KEY, GatewayProcess, add_key
+
+NOBODY = "127.0.0.1:1"
+HEAD_SECONDS = 1.0
+GOOD_HEAD = f"POST /v1/events HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer {KEY}\r\n"
+LIVEZ = b"GET /livez HTTP/1.1\r\nHost: h\r\n\r\n"
+
+
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
+    folder = tmp_path_factory.mktemp("gateway")
+    add_key("demo", folder)
+    process = GatewayProcess(
+        NOBODY, folder, head_timeout_seconds=HEAD_SECONDS, body_timeout_seconds=1
+    )
+    yield process
+    assert process.get("/livez")[0] == 200
+    assert process.stop() == 0
+
+
+def connect(port: int) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", port), timeout=30)
+
+
+def read_all(client: socket.socket) -> bytes:
+    """What comes until the other side closes; a reset is a close too."""
+    found = b""
+    try:
+        while chunk := client.recv(65536):
+            found += chunk
+    except ConnectionError:
+        pass
+    return found
+
+
+def read_one(client: socket.socket) -> bytes:
+    """One answer of /livez, which may come in pieces."""
+    found = b""
+    while b'{"live":true}' not in found:
+        piece = client.recv(65536)
+        assert piece, "the connection was closed"
+        found += piece
+    return found
+
+
+def status_of(answer: bytes) -> int:
+    return int(answer.split(b" ")[1]) if answer.startswith(b"HTTP/1.1 ") else 0
+
+
+def ask(gateway: GatewayProcess, request: bytes) -> bytes:
+    """The answers to these bytes, until the gateway closes."""
+    with connect(gateway.port) as client:
+        with contextlib.suppress(ConnectionError):
+            client.sendall(request)
+        return read_all(client)
+
+
+class TestSmuggling:
+    @pytest.mark.parametrize(
+        "head",
+        [
+            "Host: h\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n",
+            "Host: h\r\nContent-Length: 5\r\nContent-Length: 6\r\n",
+            "Host: h\r\nContent-Length: 5, 5\r\n",
+            "Host: h\r\nContent-Length: +5\r\n",
+            "Host: h\r\nContent-Length: 0x5\r\n",
+            "Host: h\r\nContent-Length: -5\r\n",
+            "Host: h\r\nTransfer-Encoding: xchunked\r\n",
+            "Host: h\r\nTransfer-Encoding: chunked, identity\r\n",
+            "Host: h\r\nTransfer-Encoding : chunked\r\n",
+            "Host: h\r\nX: a\r\n b\r\n",
+            "Host: h\r\nX: a\0b\r\n",
+            "Host: h\nX: a\r\n",
+            "Host: h\r\nHost: i\r\n",
+            "X: no host\r\n",
+        ],
+    )
+    def test_a_request_of_two_meanings_is_refused_and_nothing_behind_it_runs(
+        self, gateway: GatewayProcess, head: str
+    ) -> None:
+        smuggled = b"0\r\n\r\n" + LIVEZ
+        answer = ask(gateway, b"POST /v1/events HTTP/1.1\r\n" + head.encode() + b"\r\n" + smuggled)
+
+        assert status_of(answer) == 400
+        assert b'{"live":true}' not in answer
+
+    @pytest.mark.parametrize("chunk", [b"0x5\r\nhello\r\n", b"+5\r\nhello\r\n", b"5 \r\nhello\r\n"])
+    def test_a_chunk_whose_size_is_no_number(self, gateway: GatewayProcess, chunk: bytes) -> None:
+        head = GOOD_HEAD.encode() + b"Content-Type: application/json\r\n"
+        answer = ask(gateway, head + b"Transfer-Encoding: chunked\r\n\r\n" + chunk + LIVEZ)
+
+        assert b'{"live":true}' not in answer
+        assert status_of(answer) in (0, 400)
+
+    @pytest.mark.parametrize(
+        "request_",
+        [b"\x16\x03\x01\x02\x00", b"hello\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b"\0" * 99],
+    )
+    def test_what_is_not_http(self, gateway: GatewayProcess, request_: bytes) -> None:
+        assert status_of(ask(gateway, request_)) == 400
+
+    def test_an_upgrade_is_ignored_and_ends_the_connection(self, gateway: GatewayProcess) -> None:
+        upgrade = LIVEZ[:-2] + b"Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+
+        assert ask(gateway, upgrade + LIVEZ).count(b'{"live":true}') == 1
+
+
+class TestHeads:
+    def test_a_head_of_20_megabytes_is_refused_early(self, gateway: GatewayProcess) -> None:
+        before = psutil.Process(gateway.pid).memory_info().rss
+        answer = ask(gateway, b"GET /livez HTTP/1.1\r\nHost: h\r\nX: " + b"a" * 20_000_000)
+
+        assert status_of(answer) == 431
+        assert psutil.Process(gateway.pid).memory_info().rss - before < 8_000_000
+
+    @pytest.mark.parametrize("size", [33_000, 200_000])
+    def test_a_complete_head_beyond_the_limit(self, gateway: GatewayProcess, size: int) -> None:
+        request_ = b"GET /livez HTTP/1.1\r\nHost: h\r\nX: " + b"a" * size + b"\r\n\r\n"
+
+        assert status_of(ask(gateway, request_)) == 431
+
+    def test_too_many_headers(self, gateway: GatewayProcess) -> None:
+        many = b"".join(b"x-%d: 1\r\n" % number for number in range(100))
+
+        assert status_of(ask(gateway, LIVEZ[:-2] + many + b"\r\n")) == 431
+
+    def test_a_long_url_counts(self, gateway: GatewayProcess) -> None:
+        request_ = b"GET /" + b"a" * 40_000 + b" HTTP/1.1\r\nHost: h\r\n\r\n"
+
+        assert status_of(ask(gateway, request_)) == 431
+
+    def test_heads_within_the_limits_pass_however_they_are_cut(
+        self, gateway: GatewayProcess
+    ) -> None:
+        wide = LIVEZ[:-2] + b"X: " + b"a" * 30_000 + b"\r\nConnection: close\r\n\r\n"
+        with connect(gateway.port) as client:
+            for start in range(0, len(wide), 7_001):
+                client.sendall(wide[start : start + 7_001])
+            assert status_of(read_all(client)) == 200
+
+
+class TestSlow:
+    def test_silent_and_half_said_heads_are_closed(self, gateway: GatewayProcess) -> None:
+        with connect(gateway.port) as silent, connect(gateway.port) as half:
+            half.sendall(b"GET /livez HTTP/1.1\r\nHo")
+
+            assert read_all(silent) == b""
+            assert status_of(read_all(half)) == 408
+
+    def test_a_body_that_does_not_come_is_408(self, gateway: GatewayProcess) -> None:
+        head = GOOD_HEAD + "Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{"
+
+        assert status_of(ask(gateway, head.encode())) == 408
+
+    def test_hundreds_of_slow_sockets_do_not_stop_a_good_client(
+        self, gateway: GatewayProcess
+    ) -> None:
+        slow = [connect(gateway.port) for _ in range(400)]
+        for number, one in enumerate(slow):
+            one.sendall(b"GET /livez HTTP/1.1\r\nX: "[: number % 24])
+
+        assert gateway.get("/livez")[0] == 200
+        process = psutil.Process(gateway.pid)
+        wait_until(lambda: process.num_fds() < 100, 30, "the end of slow connections")
+        for one in slow:
+            one.close()
+
+    def test_a_connection_that_waits_between_requests_is_kept(
+        self, gateway: GatewayProcess
+    ) -> None:
+        with connect(gateway.port) as client:
+            client.sendall(LIVEZ)
+            read_one(client)
+            quiet_until = time.monotonic() + 2.5 * HEAD_SECONDS
+            wait_until(lambda: time.monotonic() > quiet_until)
+            client.sendall(LIVEZ)
+
+            assert status_of(read_one(client)) == 200
+
+
+class TestEarlyAnswers:
+    def test_a_body_behind_a_413_is_not_read_on(self, gateway: GatewayProcess) -> None:
+        head = GOOD_HEAD + "Content-Type: application/json\r\nContent-Length: 500000000\r\n\r\n"
+        sent = 0
+        with connect(gateway.port) as client:
+            client.sendall(head.encode())
+            try:
+                while sent < 100_000_000:
+                    sent += client.send(b"x" * 65536)
+            except (ConnectionError, TimeoutError):
+                pass
+
+        assert sent < 20_000_000
+
+    def test_a_client_that_is_sending_can_still_read_its_413(self, gateway: GatewayProcess) -> None:
+        body = b"x" * 700_000
+        head = GOOD_HEAD + "Content-Type: application/json\r\nContent-Length: 9000000\r\n\r\n"
+
+        assert status_of(ask(gateway, head.encode() + body)) == 413
+
+    def test_a_body_behind_a_401_may_be_short_but_not_endless(
+        self, gateway: GatewayProcess
+    ) -> None:
+        head = "POST /v1/events HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer wrong\r\n"
+        with connect(gateway.port) as client:
+            client.sendall(f"{head}Content-Length: 1000\r\n\r\n".encode() + b"x" * 1000 + LIVEZ)
+            answers = read_one(client)
+        endless = f"{head}Content-Length: 99999999999\r\n\r\n".encode() + b"x" * 2_000_000
+
+        assert status_of(answers) == 401
+        assert status_of(ask(gateway, endless)) in (0, 401)
+
+    def test_a_bomb_is_refused_and_the_connection_closed(self, gateway: GatewayProcess) -> None:
+        bomb = gzip.compress(b"\0" * 50_000_000)
+        head = GOOD_HEAD + "Content-Type: application/json\r\nContent-Encoding: gzip\r\n"
+
+        answer = ask(gateway, f"{head}Content-Length: {len(bomb)}\r\n\r\n".encode() + bomb)
+        assert status_of(answer) == 413
+
+
+class TestPipelining:
+    def test_requests_in_one_packet_are_answered_in_their_order(
+        self, gateway: GatewayProcess
+    ) -> None:
+        missing = b"GET /nothing HTTP/1.1\r\nHost: h\r\n\r\n"
+        last = LIVEZ[:-2] + b"Connection: close\r\n\r\n"
+
+        answers = ask(gateway, LIVEZ + missing + last)
+
+        statuses = [int(part.split(b" ")[0]) for part in answers.split(b"HTTP/1.1 ")[1:]]
+        assert statuses == [200, 404, 200]
+
+    def test_100_continue_is_said_when_the_body_is_wanted(self, gateway: GatewayProcess) -> None:
+        head = GOOD_HEAD + "Content-Type: application/json\r\nExpect: 100-continue\r\n"
+        with connect(gateway.port) as client:
+            client.sendall(f"{head}Content-Length: 2\r\n\r\n".encode())
+            assert client.recv(65536).startswith(b"HTTP/1.1 100 ")
+            client.sendall(b"{}")
+            assert status_of(client.recv(65536)) == 400
+
+
+def test_what_was_cut_is_counted_by_its_code(gateway: GatewayProcess) -> None:
+    ask(gateway, b"hello\r\n\r\n")
+
+    _, text = gateway.get("/metrics")
+    assert 'telemetry_gateway_cut_connections_total{code="invalid_http"}' in text
+
+
+CONTROL = """
+import asyncio, socket, uvicorn
+async def app(scope, receive, send):
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"ok"})
+listener = socket.create_server(("127.0.0.1", 0))
+print("control", listener.getsockname()[1], flush=True)
+config = uvicorn.Config(app, http="httptools", lifespan="off", log_config=None)
+asyncio.run(uvicorn.Server(config).serve(sockets=[listener]))
+"""
+
+
+def test_uvicorn_s_own_protocol_lets_these_pass(tmp_path: Path) -> None:
+    output = tmp_path / "output"
+    with output.open("wb") as file:
+        process = subprocess.Popen([sys.executable, "-c", CONTROL], stdout=file)
+    try:
+        port = int(first_line(process, output, "control").split()[1])
+        close = b"Connection: close\r\n\r\n"
+        with connect(port) as client:
+            client.sendall(b"GET / HTTP/1.1\r\nHost: h\r\nX: " + b"a" * 5_000_000 + b"\r\n" + close)
+            assert status_of(read_all(client)) == 200
+        with connect(port) as client:
+            client.sendall(b"GET / HTTP/1.1\r\n" + close)
+            assert status_of(read_all(client)) == 200
+    finally:
+        process.kill()
+        process.wait(30)
