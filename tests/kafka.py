@@ -51,7 +51,7 @@ class KafkaUnderTest:
         self._process = subprocess.Popen(
             local_kafka.command(self.broker), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
-        asyncio.run(_until_answers(self.bootstrap))
+        asyncio.run(until_answers(self.bootstrap))
 
     def pause(self) -> None:
         os.kill(self.pid, signal.SIGSTOP)
@@ -90,7 +90,7 @@ async def make_topic(bootstrap: str, name: str, partitions: int) -> None:
         await admin.close()
 
 
-async def _until_answers(bootstrap: str) -> None:
+async def until_answers(bootstrap: str) -> None:
     deadline = time.monotonic() + START_SECONDS
     while True:
         client = AIOKafkaClient(bootstrap_servers=bootstrap)

@@ -17,16 +17,19 @@ from aiokafka.errors import MessageSizeTooLargeError, OutOfOrderSequenceNumber
 from gateway.contract.record import Record, partition_of
 from gateway.contract.topics import APP_EVENTS
 from gateway.contract.verdict import Kept
-from gateway.metrics import Metrics
-from gateway.publish.kafka import KafkaOptions, KafkaPublisher
 from gateway.publish.publisher import Outcome
-from gateway.runtime import now_ms
 from infra.provision import ProvisionOptions, provision
-from tests.builders import make_record
-from tests.kafka import KafkaUnderTest, read_topic, until
+from tests.kafka import KafkaUnderTest, until
+from tests.sending import (
+    DEVICES,
+    WAIT_SECONDS,
+    Sending,
+    assert_kept_in_order,
+    kept,
+    load,
+    record,
+)
 
-WAIT_SECONDS = 90
-DEVICES = 24
 SMALL_BYTES = 2_000
 
 
@@ -40,85 +43,10 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaUnderTest]
     under_test.stop()
 
 
-class Sending:
-    """A publisher in its life."""
-
-    def __init__(self, broker: KafkaUnderTest, request_timeout_ms: int = 2_000) -> None:
-        self.metrics = Metrics()
-        options = KafkaOptions(
-            bootstrap=broker.bootstrap,
-            partitions=APP_EVENTS.partitions,
-            deadline_seconds=60.0,
-            request_timeout_ms=request_timeout_ms,
-        )
-        self.publisher = KafkaPublisher(options, now_ms, self.metrics)
-
-    async def __aenter__(self) -> Sending:
-        self._life = asyncio.create_task(self.publisher.run())
-        await until(lambda: self.publisher.unready_reason() is None, what="readiness")
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self._life.cancel()
-        await asyncio.gather(self._life, return_exceptions=True)
-
-    async def keep(self, *records: Record) -> Outcome:
-        settled: asyncio.Queue[Outcome] = asyncio.Queue()
-        self.publisher.submit(records, settled.put_nowait)
-        async with asyncio.timeout(WAIT_SECONDS):
-            return await settled.get()
-
-    def errors(self) -> set[str]:
-        (family,) = self.metrics.kafka_errors.collect()
-        return {one.labels["error"] for one in family.samples if one.name.endswith("_total")}
-
-
 @pytest.fixture
 async def sending(broker: KafkaUnderTest) -> AsyncIterator[Sending]:
-    async with Sending(broker) as made:
+    async with Sending(broker.bootstrap) as made:
         yield made
-
-
-def record(mark: str, device: str = "device-1", number: int = 0, pad: int = 0) -> Record:
-    value = make_record(
-        event_id=str(uuid4()), app_id=mark, device_id=device, sequence=number,
-        properties={"pad": "x" * pad},
-    )  # fmt: skip
-    return Record(APP_EVENTS.name, device.encode(), json.dumps(value).encode())
-
-
-async def kept(broker: KafkaUnderTest, mark: str) -> list[Record]:
-    found = await read_topic(broker.bootstrap, APP_EVENTS.name)
-    return [
-        Record(APP_EVENTS.name, one.key or b"", one.value or b"")
-        for one in found
-        if mark.encode() in (one.value or b"")
-    ]
-
-
-async def load(sending: Sending, mark: str, stop: asyncio.Event) -> list[Record]:
-    """Devices that post one event after another; what was acknowledged, per device in its order."""
-
-    async def device(name: str) -> list[Record]:
-        acknowledged: list[Record] = []
-        while not stop.is_set():
-            one = record(mark, name, len(acknowledged))
-            while (await sending.keep(one)).kept is None:
-                pass
-            acknowledged.append(one)
-        return acknowledged
-
-    found = await asyncio.gather(*(device(f"device-{number}") for number in range(DEVICES)))
-    return [one for device_s in found for one in device_s]
-
-
-def assert_kept_in_order(acknowledged: list[Record], lying: list[Record]) -> None:
-    """Every acknowledged record is there, its first copies in its device's order."""
-    first = list({one.value: one for one in lying}.values())
-    for key in {one.key for one in acknowledged}:
-        assert [one.value for one in first if one.key == key] == [
-            one.value for one in acknowledged if one.key == key
-        ]
 
 
 class TestFaults:
@@ -135,7 +63,7 @@ class TestFaults:
         stop.set()
         acknowledged = await loading
 
-        lying = await kept(broker, mark)
+        lying = await kept(broker.bootstrap, mark)
         assert len(acknowledged) > DEVICES
         assert_kept_in_order(acknowledged, lying)
         assert max(Counter(one.value for one in lying).values()) == 1
@@ -144,7 +72,7 @@ class TestFaults:
     async def test_resends_while_the_first_copies_wait_in_a_frozen_broker_double_nothing(
         self, broker: KafkaUnderTest
     ) -> None:
-        async with Sending(broker, request_timeout_ms=1_000) as sending:
+        async with Sending(broker.bootstrap, request_timeout_ms=1_000) as sending:
             mark, stop = str(uuid4()), asyncio.Event()
             loading = asyncio.create_task(load(sending, mark, stop))
             for _ in range(2):
@@ -157,7 +85,7 @@ class TestFaults:
             stop.set()
             acknowledged = await loading
 
-        lying = await kept(broker, mark)
+        lying = await kept(broker.bootstrap, mark)
         assert_kept_in_order(acknowledged, lying)
         assert max(Counter(one.value for one in lying).values()) == 1
 
@@ -175,12 +103,14 @@ class TestFaults:
         await provision(ProvisionOptions(bootstrap=broker.bootstrap, replication_factor=1))
 
         assert (await waiting).kept is Kept.KAFKA
-        assert [json.loads(one.value)["sequence"] for one in await kept(broker, mark)] == [1]
+        assert [
+            json.loads(one.value)["sequence"] for one in await kept(broker.bootstrap, mark)
+        ] == [1]
         await admin.close()
 
     async def test_a_stop_with_kafka_away_ends(self, broker: KafkaUnderTest) -> None:
         async with asyncio.timeout(WAIT_SECONDS):
-            async with Sending(broker) as sending:
+            async with Sending(broker.bootstrap) as sending:
                 broker.pause()
                 settled: list[Outcome] = []
                 sending.publisher.submit([record("never")], settled.append)
@@ -216,7 +146,9 @@ class TestRefusedBatch:
 
         assert (before.kept, refused.kept, after.kept) == (Kept.KAFKA, None, Kept.KAFKA)
         assert "MessageSizeTooLarge" in refused.reason
-        assert [json.loads(one.value)["sequence"] for one in await kept(broker, mark)] == [1, 3]
+        assert [
+            json.loads(one.value)["sequence"] for one in await kept(broker.bootstrap, mark)
+        ] == [1, 3]
 
     async def test_aiokafka_s_own_producer_never_recovers(self, broker: KafkaUnderTest) -> None:
         producer = AIOKafkaProducer(

@@ -1,0 +1,102 @@
+"""Three real brokers on loopback, each its own process: any of them can be killed or frozen."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+from aiokafka.client import AIOKafkaClient
+from aiokafka.structs import TopicPartition
+
+from infra.local import kafka as local_kafka
+from infra.local.ports import free_ports
+from infra.provision import ProvisionOptions, provision
+from tests.kafka import until_answers
+
+QUICK = (
+    ("controller.quorum.election.timeout.ms", "500"),
+    ("controller.quorum.fetch.timeout.ms", "1000"),
+    ("broker.session.timeout.ms", "3000"),
+    ("broker.heartbeat.interval.ms", "500"),
+    ("replica.lag.time.max.ms", "3000"),
+)
+
+
+class ClusterUnderTest:
+    """Node ids are 1, 2 and 3; our topics have three copies, of which two must be in sync."""
+
+    def __init__(self, folder: Path) -> None:
+        ports = free_ports(6)
+        voters = tuple(enumerate(ports[3:], start=1))
+        self._brokers = {
+            node: local_kafka.Broker(
+                folder=folder / f"kafka-{node}",
+                port=ports[node - 1],
+                controller_port=ports[node + 2],
+                log_file=folder / f"kafka-{node}.log",
+                node_id=node,
+                voters=voters,
+                settings=QUICK,
+                heap_megabytes=384,
+            )
+            for node in (1, 2, 3)
+        }
+        self._processes: dict[int, subprocess.Popen[bytes]] = {}
+        for broker in self._brokers.values():
+            local_kafka.prepare(broker)
+
+    @property
+    def bootstrap(self) -> str:
+        return ",".join(one.bootstrap for one in self._brokers.values())
+
+    def start(self) -> None:
+        for node in self._brokers:
+            self._spawn(node)
+        for broker in self._brokers.values():
+            asyncio.run(until_answers(broker.bootstrap))
+        asyncio.run(provision(ProvisionOptions(bootstrap=self.bootstrap, replication_factor=3)))
+
+    def restart(self, node: int) -> None:
+        self._spawn(node)
+        asyncio.run(until_answers(self._brokers[node].bootstrap))
+
+    def _spawn(self, node: int) -> None:
+        self._processes[node] = subprocess.Popen(
+            local_kafka.command(self._brokers[node]),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def kill(self, node: int) -> None:
+        self._processes[node].kill()
+        self._processes[node].wait(30)
+
+    def pause(self, node: int) -> None:
+        os.kill(self._processes[node].pid, signal.SIGSTOP)
+
+    def resume(self, node: int) -> None:
+        os.kill(self._processes[node].pid, signal.SIGCONT)
+
+    def stop(self) -> None:
+        for node, process in self._processes.items():
+            if process.poll() is None:
+                self.resume(node)
+                process.kill()
+                process.wait(30)
+
+    async def leaders(self, topic: str) -> dict[int, int]:
+        """The node that leads each partition, as the cluster says now; -1 where none does."""
+        client = AIOKafkaClient(bootstrap_servers=self.bootstrap)
+        try:
+            await client.bootstrap()
+            await client.set_topics([topic])
+            partitions = client.cluster.partitions_for_topic(topic) or ()
+            return {
+                one: client.cluster.leader_for_partition(TopicPartition(topic, one))
+                for one in partitions
+            }
+        finally:
+            await client.close()
