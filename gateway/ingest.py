@@ -92,8 +92,15 @@ class Ingest:
             self._app_of(key)  # an unknown key costs no body
         counted = declared_bytes(head)
         self.admission.enter(counted)
+
+        def arrived(size: int) -> None:
+            nonlocal counted
+            if size > counted:
+                self.admission.grow(size - counted)
+                counted = size
+
         try:
-            body = await read(head, receive, self._body_limits)
+            body = await read(head, receive, self._body_limits, arrived)
             batches = protocol.decode(head, body)
             origins = [
                 Origin(

@@ -6,7 +6,8 @@ from gateway.contract.refusal import RefusalCode, Refused
 
 
 class Admission:
-    """Counts requests and bytes in flight; bytes are first what the head declares, then records."""
+    """Counts requests and bytes in flight; bytes are first what the head declares, or
+    more where more comes, then records."""
 
     def __init__(self, max_requests: int, max_bytes: int) -> None:
         self._max_requests = max_requests
@@ -22,6 +23,12 @@ class Admission:
             raise _overloaded(f"{self.bytes} bytes are in flight")
         self.requests += 1
         self.bytes += declared_bytes
+
+    def grow(self, more_bytes: int) -> None:
+        """A body brings more than its head declared: chunks declare nothing. Raises Refused."""
+        if self.requests > 1 and self.bytes + more_bytes > self._max_bytes:
+            raise _overloaded(f"{self.bytes} bytes are in flight")
+        self.bytes += more_bytes
 
     def resize(self, before: int, after: int) -> None:
         """The request's bytes are known better now: encoded records count, not the body."""

@@ -31,13 +31,16 @@ class BodyLimits(Struct, frozen=True, kw_only=True):
     bytes_per_second: int
 
 
-async def read(head: Head, receive: Receive, limits: BodyLimits) -> bytes:
-    """The whole body, plain. Raises Refused, Disconnected."""
+async def read(
+    head: Head, receive: Receive, limits: BodyLimits, arrived: Callable[[int], None]
+) -> bytes:
+    """The whole body, plain. `arrived` is told how many bytes have come before they are kept, and
+    may refuse them. Raises Refused, Disconnected."""
     if declared_bytes(head) > limits.max_bytes:
         raise too_large(limits.max_bytes)
     try:
         async with asyncio.timeout(limits.timeout_seconds) as timeout:
-            body = await _collect(receive, limits, timeout)
+            body = await _collect(receive, limits, timeout, arrived)
     except TimeoutError:
         text = (
             f"the body did not arrive within {limits.timeout_seconds:g} seconds"
@@ -47,7 +50,12 @@ async def read(head: Head, receive: Receive, limits: BodyLimits) -> bytes:
     return inflate(body, head.header(b"content-encoding"), limits.max_bytes)
 
 
-async def _collect(receive: Receive, limits: BodyLimits, timeout: asyncio.Timeout) -> bytes:
+async def _collect(
+    receive: Receive,
+    limits: BodyLimits,
+    timeout: asyncio.Timeout,
+    arrived: Callable[[int], None],
+) -> bytes:
     chunks = bytearray()
     latest = timeout.when() or 0.0
     while True:
@@ -59,6 +67,7 @@ async def _collect(receive: Receive, limits: BodyLimits, timeout: asyncio.Timeou
         chunk = event.get("body", b"")
         if len(chunks) + len(chunk) > limits.max_bytes:
             raise too_large(limits.max_bytes)
+        arrived(len(chunks) + len(chunk))
         if not event.get("more_body"):
             return bytes(chunks + chunk) if chunks else bytes(chunk)
         chunks += chunk

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TypeVar
 
 import msgspec
@@ -27,7 +27,8 @@ class Origin(msgspec.Struct, frozen=True, gc=False):
 
 
 def merge(base: Context | None, own: Context) -> Context:
-    """`own` over `base`: what a crash says of the crashed run wins, field by field."""
+    """`own` over `base`: what a crash says of the crashed run wins, field by field. Empty text
+    says nothing."""
     if base is None:
         return own
     return Context(
@@ -45,14 +46,13 @@ def merge(base: Context | None, own: Context) -> Context:
 def _over(base: PartT | None, own: PartT | None) -> PartT | None:
     if own is None or base is None:
         return base if own is None else own
-    given = {
-        name: value for name in own.__struct_fields__ if (value := getattr(own, name)) is not None
-    }
+    given = {name: value for name in own.__struct_fields__ if (value := getattr(own, name))}
     return msgspec.structs.replace(base, **given)
 
 
 def iso(instant: datetime) -> str:
     """RFC 3339, UTC, milliseconds."""
+    instant = instant.astimezone(UTC)  # a phone may tell its offset
     return instant.strftime("%Y-%m-%dT%H:%M:%S.") + f"{instant.microsecond // 1000:03d}Z"
 
 

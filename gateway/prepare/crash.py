@@ -17,12 +17,13 @@ from gateway.contract.event import Crash, Frame
 GROUP_VERSION = 1  # counts up whenever the rule below changes
 GROUP_FRAMES = 5
 MAX_STACK_BYTES = 384 * 1024  # of crash_stack; escaped it may double, and must stay below a record
+MAX_TEXT_FRAMES_LENGTH = 65_536  # characters of a stack of text that are looked at for frames
 
 _frames = msgspec.json.Decoder(list[Frame], strict=False)
 _address = re.compile(r"0x[0-9a-fA-F]+")
 _generated = re.compile(r"\$\$?[Ll]ambda.*|\$[0-9]+|[0-9a-f]{8,}|\.cold$|\.llvm\.[0-9]+")
 _number = re.compile(r"[0-9]+")
-_text_frame = re.compile(r"^\s*(?:at\s+|#?[0-9]+[:.]?\s+)(.+?)\s*$", re.MULTILINE)
+_text_frame = re.compile(r"(?:at\s+|#?[0-9]+[:.]?\s+)(\S.*)")  # of a stripped line: linear
 
 
 class CrashFields(Struct, frozen=True, gc=False):
@@ -79,7 +80,8 @@ def _stack(crash: Crash, extras: dict[str, Raw]) -> tuple[list[str], str]:
         chosen = [frame for frame in frames if frame.in_app] or frames
         return [_identity(frame) for frame in chosen], raw.decode("utf-8", "replace")
     text = crash.stacktrace or ""
-    return _text_frame.findall(text[:65536]), text
+    lines = (_text_frame.match(line.strip()) for line in text[:MAX_TEXT_FRAMES_LENGTH].split("\n"))
+    return [line[1] for line in lines if line], text
 
 
 def _identity(frame: Frame) -> str:

@@ -94,6 +94,32 @@ class TestGroup:
 
         assert groups[0] == groups[1] != groups[2]
 
+    @pytest.mark.parametrize(
+        ("text", "frames"),
+        [
+            (
+                "java.lang.E: no at home\r\n\tat com.example.A.f(A.java:12)\r\n\n\t... 5 more",
+                ["com.example.A.f(A.java:12)"],
+            ),
+            ("0   App  0x1f main + 4\n1:  App  run \n", ["App  0x1f main + 4", "App  run"]),
+            ("#0 0x1f in open (x=1) at a.c:3\n#1. main", ["0x1f in open (x=1) at a.c:3", "main"]),
+            ("at \n  at\n7\nattic 5", []),
+        ],
+    )
+    def test_frames_of_a_stack_of_text_are_its_marked_lines(
+        self, text: str, frames: list[str]
+    ) -> None:
+        assert fields_of(crash(stacktrace=text)).group == group_of("NullPointerException", frames)
+
+    @pytest.mark.parametrize(
+        "text", ["\n", " \n", "\r\n", "at x" + " " * 60_000 + "y", "1" * 60_000, "at a ", "0x$1"]
+    )
+    def test_a_hostile_stack_costs_no_more_than_its_size(self, text: str) -> None:
+        filled = (text * (70_000 // len(text) + 1))[:70_000]
+
+        for _ in range(20):  # each took a minute when a line's end was looked for again and again
+            assert fields_of(crash(stacktrace=filled)).stack == filled
+
     @given(st.text(), st.lists(st.text(), max_size=7))
     def test_any_text_has_a_group_that_fits_its_column(self, kind: str, frames: list[str]) -> None:
         assert 0 <= group_of(kind, frames) < 2**64

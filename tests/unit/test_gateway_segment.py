@@ -173,6 +173,16 @@ class TestCall:
 
         assert gateway.rows()[-1]["ts"].startswith("2026-11-24T02:19:50")
 
+    @pytest.mark.parametrize(("count", "quality"), [("0", "corrected"), ("1", "as_sent")])
+    def test_a_batch_file_that_was_sent_before_may_have_spent_its_time_offline(
+        self, gateway: GatewayUnderTest, count: str, quality: str
+    ) -> None:
+        library = {"library": {"name": "analytics-swift", "version": "1.9.1"}}
+        body = {"batch": [call(context=library)], "sentAt": "2026-11-24T05:19:30.000Z"}
+        gateway.post(body, path="/v1/b", authorization=basic(), x_retry_count=count)
+
+        assert gateway.rows()[-1]["time_quality"] == quality
+
 
 class TestPaths:
     @pytest.mark.parametrize("path", ["/v1/batch", "/v1/b", "/v1/import", "/segment/v1/batch"])

@@ -67,8 +67,6 @@ class NativeProtocol:
             return [_lenient(salvage(body), str(error))]
         except RecursionError:
             raise Refused(RefusalCode.TOO_DEEP, "the body is nested too deep") from None
-        if not batch.events:
-            raise Refused(RefusalCode.NO_EVENTS, "`events` is empty - at `$.events`")
         if len(body) > MAX_CONTEXT_BYTES and not _has_small_contexts(batch):
             return [_lenient(body)]
         events: list[Event | Rejection] = list(batch.events)

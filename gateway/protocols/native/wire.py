@@ -14,7 +14,7 @@ class NativeBatch(Struct, forbid_unknown_fields=True, gc=False):
     """The body of `POST /v1/events`. `sent_at` is written anew at every attempt."""
 
     sent_at: Instant
-    events: Annotated[list[Event], Meta(max_length=MAX_EVENTS)]
+    events: Annotated[list[Event], Meta(min_length=1, max_length=MAX_EVENTS)]
     context: Context | None = None
     write_key: str | None = None  # for callers that cannot set headers
 
