@@ -14,7 +14,6 @@ ERRORS = {
     "408": "The body came too slowly: keep the events, send them again.",
     "413": "The body is too large: halve the batch, drop a single event.",
     "415": "Not our content type or encoding.",
-    "429": "This caller sends too much: keep the events, wait Retry-After seconds.",
     "503": "Not known to be kept: keep the events, wait Retry-After seconds.",
 }
 
@@ -25,6 +24,8 @@ def document() -> dict[str, object]:
         [NativeBatch, NativeReply, NativeError], ref_template="#/components/schemas/{name}"
     )
     batch, reply, error = shapes
+    for component in components.values():
+        component.pop("additionalProperties", None)  # unknown keys are kept, as properties
     responses: dict[str, object] = {
         "200": _response("Every accepted event is kept; rejected is final.", reply)
     }

@@ -148,6 +148,18 @@ def test_unknown_keys_become_properties(gateway: GatewayUnderTest) -> None:
     }
 
 
+def test_unknown_keys_beside_the_events_become_properties_of_each(
+    gateway: GatewayUnderTest,
+) -> None:
+    other = "0192f0c0-4c1e-7a10-8a54-1f2f3c4d5e70"
+    batch = make_batch(make_event(), make_event(event_id=other), tenant={"id": 7}, huge="x" * 9000)
+
+    assert gateway.post(batch).status_code == 200
+    for row in gateway.rows():
+        assert row["properties"]["$batch.tenant"] == {"id": 7}
+        assert row["properties"]["$batch.left_out"] == ["huge"]
+
+
 def test_a_crash_found_at_the_next_launch_carries_the_crashed_run(
     gateway: GatewayUnderTest,
 ) -> None:

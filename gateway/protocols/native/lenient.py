@@ -16,6 +16,7 @@ from gateway.contract.event import (
     MAX_CONTEXT_BYTES,
     MAX_EVENTS,
     MAX_ID_LENGTH,
+    MAX_NAME_LENGTH,
     Batch,
     Context,
     Crash,
@@ -35,6 +36,7 @@ _crash = msgspec.json.Decoder(Crash)
 _any = msgspec.json.Decoder()
 _encode = msgspec.json.Encoder().encode
 
+MAX_LEFT_OUT = 20  # names of keys that are too large
 BATCH_KEYS = ("sent_at", "context", "write_key", "events")
 EVENT_KEYS = Event.__struct_fields__
 CRASH_KEYS = Crash.__struct_fields__
@@ -67,9 +69,26 @@ def decode(body: bytes) -> Batch:
         sent_at=times.parse(_any_of(keys["sent_at"])),
         stamp=Stamp.EACH_ATTEMPT,
         context=loose.context,
-        extras=loose.extras,
+        extras={**loose.extras, **(_unknown_of(keys) if "events" in keys else {})},
         write_key=_text(keys.get("write_key")),
     )
+
+
+def _unknown_of(keys: dict[str, Raw]) -> dict[str, Raw]:
+    """Unknown keys beside `events`, for every event; those that do not fit a context are named."""
+    extras: dict[str, Raw] = {}
+    left_out: list[str] = []
+    room = MAX_CONTEXT_BYTES
+    for name in keys.keys() - set(BATCH_KEYS):
+        size = len(name) + len(bytes(keys[name]))
+        if size > room or len(name) > MAX_NAME_LENGTH:
+            left_out.append(name[:MAX_NAME_LENGTH])
+            continue
+        room -= size
+        extras[f"$batch.{name}"] = keys[name]
+    if left_out:
+        extras["$batch.left_out"] = Raw(_encode(sorted(left_out)[:MAX_LEFT_OUT]))
+    return extras
 
 
 def _events_of(keys: dict[str, Raw]) -> list[bytes]:
