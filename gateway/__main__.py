@@ -25,6 +25,7 @@ from gateway.runtime import (
     load_config,
     options_of,
     setup_logging,
+    shown,
 )
 from gateway.serve import listen, serve
 
@@ -67,6 +68,7 @@ def serve_command(data: DataOption = None) -> None:
     config = _config(data)
     setup_logging(config.log_level)
     try:
+        config.client_security()
         listener = listen(config)
     except ConfigError as error:
         typer.echo(f"telemetry-gateway: {error}", err=True)
@@ -93,7 +95,7 @@ def config_command() -> None:
     config = _config()
     table = Table(Column("variable", no_wrap=True), "value", "meaning")
     for option in options_of(GatewayConfig, PREFIXES):
-        table.add_row(option.variable, str(getattr(config, option.field)), option.meaning)
+        table.add_row(option.variable, shown(config, option), option.meaning)
     Console().print(table)
 
 

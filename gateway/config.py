@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from msgspec import Meta, Struct
+from msgspec import Meta
 
 from gateway.contract import topics
 from gateway.contract.event import MAX_BODY_BYTES
+from gateway.contract.kafka_access import KafkaAccess
 
 PREFIXES = {"TELEMETRY_GATEWAY_": "", "TELEMETRY_KAFKA_": "kafka_"}
 
 Seconds = Annotated[float, Meta(gt=0, le=300)]
 
 
-class GatewayConfig(Struct, frozen=True, kw_only=True):
+class GatewayConfig(KafkaAccess, frozen=True, kw_only=True):
     """Options with their defaults. A value out of range stops the process at its start."""
 
     host: Annotated[str, Meta(description="address to listen on")] = "127.0.0.1"
@@ -62,9 +63,6 @@ class GatewayConfig(Struct, frozen=True, kw_only=True):
     cors_origin: Annotated[
         str, Meta(description="Access-Control-Allow-Origin for web views; empty: no CORS")
     ] = "*"
-    kafka_bootstrap: Annotated[
-        str, Meta(min_length=1, description="host:port of brokers, comma-separated")
-    ] = "127.0.0.1:9092"
     kafka_partitions: Annotated[
         int, Meta(ge=1, le=10_000, description="of app-events, as provisioned")
     ] = topics.APP_EVENTS.partitions

@@ -89,6 +89,12 @@ def options_of(config_type: type[msgspec.Struct], prefixes: Mapping[str, str]) -
     return options
 
 
+def shown(config: msgspec.Struct, option: Option) -> str:
+    """An option's value as people may see it."""
+    value = str(getattr(config, option.field))
+    return "(set)" if value and option.field.endswith("password") else value
+
+
 def _secret(name: str, path: str) -> str:
     try:
         return Path(path).read_text(encoding="utf-8").strip()

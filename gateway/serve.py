@@ -76,6 +76,7 @@ async def serve(
     keys = KeyRing(KeyStore(Path(config.data)))
     options = KafkaOptions(
         bootstrap=config.kafka_bootstrap,
+        security=config.client_security(),
         partitions=config.kafka_partitions,
         deadline_seconds=config.publish_timeout_seconds,
         request_timeout_ms=config.kafka_request_timeout_ms,

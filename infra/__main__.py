@@ -19,11 +19,12 @@ from uuid import uuid4
 
 import psutil
 import typer
-from msgspec import Meta, Struct
+from msgspec import Meta
 from rich.console import Console
 from rich.table import Table
 
 from gateway.contract import topics
+from gateway.contract.kafka_access import KafkaAccess
 from gateway.runtime import BAD_USAGE, FOUND_WRONG, ConfigError, load_config, setup_logging
 from infra.local import state_file
 from infra.local.processes import last_lines
@@ -46,12 +47,9 @@ DataOption = Annotated[Path, typer.Option("--data", help="folder of the stack's 
 PortOption = Annotated[int | None, typer.Option(help="0 picks a free one, and keeps it")]
 
 
-class KafkaEnv(Struct, frozen=True, kw_only=True):
+class KafkaEnv(KafkaAccess, frozen=True, kw_only=True):
     """Options of `provision`, read from `TELEMETRY_KAFKA_…`."""
 
-    kafka_bootstrap: Annotated[
-        str, Meta(min_length=1, description="host:port of brokers, comma-separated")
-    ] = "127.0.0.1:9092"
     kafka_replication_factor: Annotated[
         int, Meta(ge=1, le=10, description="copies of every record")
     ] = 3
@@ -69,10 +67,12 @@ PREFIXES = {"TELEMETRY_INFRA_": "", "TELEMETRY_KAFKA_": "kafka_"}
 def _options() -> ProvisionOptions:
     try:
         env = load_config(KafkaEnv, PREFIXES, os.environ)
+        security = env.client_security()
     except ConfigError as error:
         raise _fail(str(error), BAD_USAGE) from None
     return ProvisionOptions(
         bootstrap=env.kafka_bootstrap,
+        security=security,
         replication_factor=env.kafka_replication_factor,
         partitions=env.kafka_partitions,
         retention_ms=env.kafka_retention_ms,

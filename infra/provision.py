@@ -6,6 +6,7 @@ A topic that differs is an error, never changed: a changed partition count would
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
@@ -24,6 +25,7 @@ class ProvisionError(Exception):
 
 class ProvisionOptions(Struct, frozen=True, kw_only=True):
     bootstrap: str
+    security: dict[str, Any] = {}  # aiokafka's options for TLS and SASL
     replication_factor: int = 3
     partitions: int = APP_EVENTS.partitions  # of app-events
     retention_ms: int = APP_EVENTS.retention_ms  # of app-events
@@ -74,7 +76,7 @@ def difference(
 
 async def provision(options: ProvisionOptions) -> list[str]:
     """Make what is missing; the names of the topics made now. Raises ProvisionError."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=options.bootstrap)
+    admin = AIOKafkaAdminClient(bootstrap_servers=options.bootstrap, **options.security)
     try:
         async with asyncio.timeout(options.timeout_seconds):
             await admin.start()

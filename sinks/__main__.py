@@ -21,6 +21,7 @@ from gateway.runtime import (
     load_config,
     options_of,
     setup_logging,
+    shown,
 )
 from sinks.clickhouse import present, sql
 from sinks.config import PREFIXES, SinkConfig
@@ -38,9 +39,11 @@ T = TypeVar("T")
 
 def _config() -> SinkConfig:
     try:
-        return load_config(SinkConfig, PREFIXES, os.environ)
+        config = load_config(SinkConfig, PREFIXES, os.environ)
+        config.client_security()
     except ConfigError as error:
         raise _fail(str(error), BAD_USAGE) from None
+    return config
 
 
 def _fail(text: str, code: int) -> typer.Exit:
@@ -168,10 +171,7 @@ def config_command() -> None:
     config = _config()
     table = Table(Column("variable", no_wrap=True), "value", "meaning")
     for option in options_of(SinkConfig, PREFIXES):
-        value = str(getattr(config, option.field))
-        if option.field.endswith("password") and value:
-            value = "***"
-        table.add_row(option.variable, value, option.meaning)
+        table.add_row(option.variable, shown(config, option), option.meaning)
     Console().print(table)
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from msgspec import Meta, Struct
+from msgspec import Meta
 
 from gateway.contract import topics
+from gateway.contract.kafka_access import KafkaAccess
 
 PREFIXES = {
     "TELEMETRY_SINK_": "",
@@ -17,7 +18,7 @@ PREFIXES = {
 MB = 1024 * 1024
 
 
-class SinkConfig(Struct, frozen=True, kw_only=True):
+class SinkConfig(KafkaAccess, frozen=True, kw_only=True):
     """Options with their defaults. A value out of range stops the process at its start."""
 
     log_level: Annotated[
@@ -75,9 +76,6 @@ class SinkConfig(Struct, frozen=True, kw_only=True):
     token_minutes: Annotated[
         int, Meta(ge=1, le=10_000, description="how long ClickHouse surely remembers a token")
     ] = 10
-    kafka_bootstrap: Annotated[
-        str, Meta(min_length=1, description="host:port of brokers, comma-separated")
-    ] = "127.0.0.1:9092"
     kafka_request_timeout_ms: Annotated[
         int, Meta(ge=1000, le=120_000, description="for one request to a broker")
     ] = 10_000

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
@@ -28,8 +29,8 @@ MAX_HEADER_BYTES = 8 * 1024  # of the record's own headers; beyond it they are l
 class DeadLetterWriter:
     """Writes dead letters with acks=all; a failed producer is replaced, not repaired."""
 
-    def __init__(self, bootstrap: str, waits: Callable[[], Iterator[float]]) -> None:
-        self._bootstrap = bootstrap
+    def __init__(self, reach: Mapping[str, Any], waits: Callable[[], Iterator[float]]) -> None:
+        self._reach = reach  # the options of a client: where brokers are, who we are
         self._waits = waits
         self._producer: AIOKafkaProducer | None = None
 
@@ -49,7 +50,7 @@ class DeadLetterWriter:
     async def _send(self, topic: str, partition: int, bad: Sequence[Bad]) -> None:
         if self._producer is None:
             producer = AIOKafkaProducer(
-                bootstrap_servers=self._bootstrap,
+                **self._reach,
                 acks="all",
                 max_request_size=APP_EVENTS_DEAD.max_message_bytes,
                 client_id="telemetry-sink-dead-letters",

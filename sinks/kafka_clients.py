@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from typing import Any
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient
@@ -16,6 +17,11 @@ log = logging.getLogger(__name__)
 
 CLOSE_SECONDS = 10.0
 NO_LIMIT_MS = 24 * 3600 * 1000
+
+
+def reach(config: SinkConfig) -> dict[str, Any]:
+    """The options of any client: where brokers are, and who we are. Raises ConfigError."""
+    return {"bootstrap_servers": config.kafka_bootstrap, **config.client_security()}
 
 
 class KafkaClients:
@@ -34,7 +40,7 @@ class KafkaClients:
     @classmethod
     async def start(cls, config: SinkConfig, instance: str | None) -> KafkaClients:
         admin = AIOKafkaAdminClient(
-            bootstrap_servers=config.kafka_bootstrap,
+            **reach(config),
             request_timeout_ms=config.kafka_request_timeout_ms,
         )
         consumer = _consumer(config, instance)
@@ -63,7 +69,7 @@ async def _close(consumer: AIOKafkaConsumer[bytes, bytes], admin: AIOKafkaAdminC
 
 def _consumer(config: SinkConfig, instance: str | None) -> AIOKafkaConsumer[bytes, bytes]:
     return AIOKafkaConsumer(
-        bootstrap_servers=config.kafka_bootstrap,
+        **reach(config),
         group_id=config.group,
         group_instance_id=instance,
         client_id="telemetry-sink",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -24,12 +26,12 @@ class KafkaLog:
         self,
         consumer: AIOKafkaConsumer[bytes, bytes],
         admin: AIOKafkaAdminClient,
-        bootstrap: str,
+        reach: Mapping[str, Any],
         timeout_seconds: float,
     ) -> None:
         self._consumer = consumer
         self._admin = admin
-        self._bootstrap = bootstrap
+        self._reach = reach  # the options of a client: where brokers are, who we are
         self._timeout = timeout_seconds
 
     async def cluster(self) -> str:
@@ -57,7 +59,7 @@ class KafkaLog:
         Deadlines bound its start and its read; aiokafka's stop has its own.
         """
         reader: AIOKafkaConsumer[bytes, bytes] = AIOKafkaConsumer(
-            bootstrap_servers=self._bootstrap, enable_auto_commit=False
+            **self._reach, enable_auto_commit=False
         )
         try:
             async with asyncio.timeout(self._timeout):

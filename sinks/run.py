@@ -27,7 +27,7 @@ from sinks.consumer import Fetcher, FetchRules, Stopped
 from sinks.deadletter import DeadLetterWriter
 from sinks.health import health_server
 from sinks.intent import GroupOffsets, Pin
-from sinks.kafka_clients import KafkaClients
+from sinks.kafka_clients import KafkaClients, reach
 from sinks.kafka_log import KafkaLog
 from sinks.metrics import Metrics
 from sinks.partition import Partition, Parts
@@ -153,14 +153,14 @@ class _Work:
         self.kafka = kafka
         self.offsets = offsets
         self.metrics = Metrics()
-        self.letters = DeadLetterWriter(config.kafka_bootstrap, lambda: delays(_chances()))
+        self.letters = DeadLetterWriter(reach(config), lambda: delays(_chances()))
         self._config = config
         self._clickhouse = clickhouse
         self._memory = Memory(config.buffer_bytes)
         self._pace = None if config.chunk_age_seconds else Pace()
         self._at_work = asyncio.Semaphore(CHUNKS_AT_WORK)
         seconds = config.kafka_request_timeout_ms / 1000
-        self._log = KafkaLog(kafka.consumer, kafka.admin, config.kafka_bootstrap, seconds)
+        self._log = KafkaLog(kafka.consumer, kafka.admin, reach(config), seconds)
 
     def make(
         self, assigned: Collection[TopicPartition], pin: Pin

@@ -87,6 +87,7 @@ async def _provision(
 ) -> None:
     here = ProvisionOptions(
         bootstrap=environment["TELEMETRY_KAFKA_BOOTSTRAP"],
+        security={} if has_kafka else options.security,
         replication_factor=1 if has_kafka else options.replication_factor,
         partitions=options.partitions,
         retention_ms=options.retention_ms,

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
@@ -79,8 +80,8 @@ async def _described(bootstrap: str, topic: str) -> dict[str, str]:
 
 
 def options(broker: KafkaUnderTest, **changes: int) -> ProvisionOptions:
-    values = {"replication_factor": 1, **changes}
-    return ProvisionOptions(bootstrap=broker.bootstrap, **values)
+    plain = ProvisionOptions(bootstrap=broker.bootstrap, replication_factor=1)
+    return msgspec.structs.replace(plain, **changes)
 
 
 class TestProvision:

@@ -176,7 +176,7 @@ async def log(kafka: KafkaUnderTest, topic: str, writer: AsyncClient) -> AsyncIt
     await admin.start()
     await consumer.start()
     described = await admin.describe_cluster()
-    kafka_log = KafkaLog(consumer, admin, kafka.bootstrap, 10.0)
+    kafka_log = KafkaLog(consumer, admin, {"bootstrap_servers": kafka.bootstrap}, 10.0)
     yield Log(topic, str(described["cluster_id"]), writer, kafka_log)
     await consumer.stop()
     await admin.close()

@@ -74,6 +74,8 @@ class TestLoad:
         ("sinks", "run", "TELEMETRY_SINK_CHUNK_ROWS", "0"),
         ("sinks", "migrate", "TELEMETRY_CLICKHOUSE_PASSWORD_FILE", "/nowhere"),
         ("infra", "provision", "TELEMETRY_KAFKA_PARTITIONS", "none"),
+        ("gateway", "serve", "TELEMETRY_KAFKA_SECURITY_PROTOCOL", "TLS"),
+        ("infra", "provision", "TELEMETRY_KAFKA_SASL_MECHANISM", "MD5"),
         ("loadtest", "run", "TELEMETRY_LOADTEST_APPP", "x"),
     ],
 )
@@ -95,7 +97,12 @@ def test_a_process_with_a_wrong_option_ends_at_once_and_names_it(
 def test_no_command_shows_a_password(module: str) -> None:
     done = subprocess.run(
         [sys.executable, "-m", module, "config"],
-        env={**os.environ, "TELEMETRY_CLICKHOUSE_PASSWORD": "s3cret-canary", "COLUMNS": "200"},
+        env={
+            **os.environ,
+            "TELEMETRY_CLICKHOUSE_PASSWORD": "s3cret-canary",
+            "TELEMETRY_KAFKA_SASL_PASSWORD": "s3cret-canary",
+            "COLUMNS": "200",
+        },
         capture_output=True, text=True, timeout=60, check=True,
     )  # fmt: skip
 
