@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from secrets import token_hex
 from typing import Any
-from uuid import uuid4
 
+from prometheus_client import Counter
 from starlette.applications import Starlette
 
 from gateway.config import GatewayConfig
@@ -45,6 +46,7 @@ class Gateway:
         self._other = other
         self._metrics = metrics
         self._now_ms = now_ms
+        self._answers: dict[tuple[str, int], Counter] = {}
         self._cors = _cors_headers(config.cors_origin)
         self._preflight = _preflight_headers(config.cors_origin)
 
@@ -81,8 +83,15 @@ class Gateway:
                 more.append((b"retry-after", str(wait).encode("ascii")))
         headers = [*self._headers(answer, request_id), *more]
         await _respond(send, answer.status, answer.body, headers)
-        self._metrics.requests.labels(match.protocol.name, str(answer.status)).inc()
+        self._count(match.protocol.name, answer.status)
         self._metrics.request_seconds.observe((self._now_ms() - started) / 1000)
+
+    def _count(self, protocol: str, status: int) -> None:
+        counter = self._answers.get((protocol, status))
+        if counter is None:  # a label costs more than counting
+            counter = self._metrics.requests.labels(protocol, str(status))
+            self._answers[protocol, status] = counter
+        counter.inc()
 
     def _headers(self, answer: Answer, request_id: str) -> Headers:
         headers = [
@@ -116,13 +125,14 @@ def _head_of(scope: Scope) -> Head:
         path=path[:-1] if len(path) > 1 and path.endswith("/") else path,
         query=scope["query_string"],
         headers=dict(scope["headers"]),
+        peer=(scope.get("client") or ("",))[0],
     )
 
 
 def _request_id(head: Head) -> str:
     """The client's, if it is printable and short enough; else ours."""
     given = head.headers.get(b"x-request-id", b"")
-    return given.decode("ascii") if _printable(given) else str(uuid4())
+    return given.decode("ascii") if _printable(given) else token_hex(16)
 
 
 def _methods(matches: Sequence[Match]) -> list[str]:

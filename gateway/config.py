@@ -20,7 +20,7 @@ class GatewayConfig(KafkaAccess, frozen=True, kw_only=True):
 
     host: Annotated[str, Meta(description="address to listen on")] = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535, description="port; 0 picks a free one")] = 8080
-    data: Annotated[str, Meta(description="folder of the key file")] = "data"
+    data: Annotated[str, Meta(description="folder of the key file and the spool")] = "data"
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], Meta(description="how much the log says")
     ] = "info"
@@ -47,9 +47,41 @@ class GatewayConfig(KafkaAccess, frozen=True, kw_only=True):
     max_inflight_bytes: Annotated[
         int, Meta(ge=1024 * 1024, description="bytes of records being worked on; beyond it 503")
     ] = 256 * 1024 * 1024
+    max_inflight_key_percent: Annotated[
+        int, Meta(ge=1, le=100, description="of both, for one write key; beyond it 429")
+    ] = 80
+    address_requests_per_second: Annotated[
+        float,
+        Meta(
+            ge=0, le=1e6, description="POSTs of one address, IPv6: its /64; beyond it 429; 0: any"
+        ),
+    ] = 0.0
+    device_requests_per_second: Annotated[
+        float, Meta(ge=0, le=1e6, description="POSTs of one device; beyond it 429; 0: any")
+    ] = 0.0
+    unknown_keys_per_minute: Annotated[
+        float,
+        Meta(ge=0, le=1e6, description="of one address; beyond it 429 to all it sends; 0: any"),
+    ] = 0.0
+    trusted_proxies: Annotated[
+        str, Meta(description="addresses or networks whose X-Forwarded-For counts; empty: none")
+    ] = ""
     publish_timeout_seconds: Annotated[
         Seconds, Meta(description="for Kafka to acknowledge; beyond it 503")
     ] = 10.0
+    spool_bytes: Annotated[
+        int,
+        Meta(ge=0, description="what Kafka does not take in time may fill on disk; 0: no spool"),
+    ] = 1024**3
+    spool_after_seconds: Annotated[
+        Seconds, Meta(description="Kafka has to acknowledge before events go to the spool")
+    ] = 1.5
+    spool_min_free_bytes: Annotated[
+        int, Meta(ge=0, description="of the spool's disk; below it nothing is spooled")
+    ] = 1024**3
+    spool_alarm_hours: Annotated[
+        float, Meta(gt=0, le=8760, description="an entry that waits longer is logged as an error")
+    ] = 72.0
     drain_seconds: Annotated[
         Seconds, Meta(description="for requests in flight to end after SIGTERM")
     ] = 15.0

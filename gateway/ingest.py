@@ -9,16 +9,20 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
+from msgspec import Struct, structs
+
 from gateway.config import GatewayConfig
-from gateway.contract.event import Batch
+from gateway.contract.event import EVENT_TYPES, Batch
 from gateway.contract.record import Record
 from gateway.contract.refusal import Refusal, RefusalCode, Refused
-from gateway.contract.verdict import Kept, Verdicts
-from gateway.edge.admission import Admission, retry_after_seconds
+from gateway.contract.verdict import Code, Kept, Verdicts
+from gateway.edge.admission import Admission, AdmissionLimits, Place, Shed, retry_after_seconds
 from gateway.edge.body import BodyLimits, Disconnected, Receive, declared_bytes, read
+from gateway.edge.callers import CallerLimits, Callers
 from gateway.edge.keys import KeyRing
 from gateway.metrics import Metrics
 from gateway.prepare.batch import Prepared, prepare
@@ -29,7 +33,18 @@ from gateway.rejects import RejectRate, dead_records
 
 log = logging.getLogger(__name__)
 
+OUTCOMES = ("accepted", "duplicate", "rejected", "refused")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class _Post(Struct, frozen=True, gc=False):
+    """A POST as its head tells it."""
+
+    protocol: Protocol
+    head: Head
+    request_id: str
+    received_ms: int
+    key: str | None
 
 
 class Ingest:
@@ -48,12 +63,31 @@ class Ingest:
         self._keys = keys
         self._metrics = metrics
         self._now_ms = now_ms
-        self.admission = Admission(config.max_inflight_requests, config.max_inflight_bytes)
+        self.admission = Admission(
+            AdmissionLimits(
+                requests=config.max_inflight_requests,
+                bytes=config.max_inflight_bytes,
+                key_percent=config.max_inflight_key_percent,
+            )
+        )
+        self._callers = Callers(
+            CallerLimits(
+                address_requests_per_second=config.address_requests_per_second,
+                device_requests_per_second=config.device_requests_per_second,
+                unknown_keys_per_minute=config.unknown_keys_per_minute,
+                trusted_proxies=config.trusted_proxies,
+            )
+        )
         self._body_limits = BodyLimits(
             max_bytes=config.max_body_bytes,
             timeout_seconds=config.body_timeout_seconds,
             bytes_per_second=config.min_body_bytes_per_second,
         )
+        # Looked up once: a label costs more than counting, and one that is 0 can be alarmed on.
+        self._refusals = {one: metrics.refusals.labels(one) for one in RefusalCode}
+        self._rejections = {one: metrics.rejections.labels(one) for one in Code}
+        self._types = {one: metrics.accepted_types.labels(one) for one in sorted(EVENT_TYPES)}
+        self._outcomes = {one: metrics.events.labels(one) for one in OUTCOMES}
         self._reject_rate = RejectRate(config.dead_letters_per_second)
 
     async def answer(
@@ -76,63 +110,83 @@ class Ingest:
     def _refuse(
         self, protocol: Protocol, head: Head, refused: Refused
     ) -> tuple[Answer, int | None]:
-        self._metrics.refusals.labels(refused.code).inc()
+        self._refusals[refused.code].inc()
         wait = None
-        if refused.refusal is Refusal.OVERLOADED:
-            wait = retry_after_seconds(self.admission.pressure, random.random())  # noqa: S311
+        if refused.refusal in (Refusal.OVERLOADED, Refusal.OVER_SHARE):
+            pressure = refused.pressure if isinstance(refused, Shed) else self.admission.pressure
+            wait = retry_after_seconds(pressure, random.random())  # noqa: S311
         return protocol.refuse(head, refused), wait
 
     async def _take(
         self, protocol: Protocol, head: Head, request_id: str, receive: Receive
     ) -> Answer:
-        received_at = EPOCH + timedelta(milliseconds=self._now_ms())
+        self.admission.check()  # a full gateway looks at nothing
+        received_ms = self._now_ms()
+        self._callers.check_address(head, received_ms / 1000)
         protocol.check(head)
         key = protocol.credentials(head)
         if key is not None:
-            self._app_of(key)  # an unknown key costs no body
-        counted = declared_bytes(head)
-        self.admission.enter(counted)
-
-        def arrived(size: int) -> None:
-            nonlocal counted
-            if size > counted:
-                self.admission.grow(size - counted)
-                counted = size
-
+            self._app_of(key, head)  # an unknown key costs no body
+        post = _Post(protocol, head, request_id, received_ms, key)
+        place = self.admission.enter(key, declared_bytes(head))
         try:
-            body = await read(head, receive, self._body_limits, arrived)
-            batches = protocol.decode(head, body)
-            origins = [
-                Origin(
-                    app_id=self._app_of(_agreed(key, batch.write_key)),
-                    protocol=protocol.name,
-                    request_id=request_id,
-                    received_at=received_at,
-                    country=self._country(head),
-                    is_retry=protocol.is_retry(head),
-                )
-                for batch in batches
-            ]
-            prepared = [
-                prepare(batch, origin) for batch, origin in zip(batches, origins, strict=True)
-            ]
-            records = self._records(batches, origins, prepared)
-            size = sum(len(one.value) for one in records)
-            self.admission.resize(counted, size)
-            counted = size
+            # No name holds the body or what was decoded from it: while its records wait for Kafka,
+            # a POST keeps them alone in memory.
+            prepared, records = self._prepare(
+                post, place, await read(head, receive, self._body_limits, place.arrived)
+            )
             kept = await self._keep(records, prepared)
         finally:
-            self.admission.leave(counted)
+            place.leave()
         server_time = iso(EPOCH + timedelta(milliseconds=self._now_ms()))
-        verdicts = [_verdicts(one, kept, server_time) for one in prepared]
-        return protocol.reply(head, batches, verdicts)
+        return protocol.reply(head, [_verdicts(one, kept, server_time) for one in prepared])
 
-    def _app_of(self, key: str | None) -> str:
+    def _prepare(
+        self, post: _Post, place: Place, body: bytes
+    ) -> tuple[list[Prepared], list[Record]]:
+        """What becomes of the body's events, and the records to keep. Raises Refused."""
+        protocol, head = post.protocol, post.head
+        batches = protocol.decode(head, body)
+        apps = self._admit(batches, post, place)
+        received_at = EPOCH + timedelta(milliseconds=post.received_ms)
+        origins = [
+            Origin(
+                app_id=app_id,
+                protocol=protocol.name,
+                request_id=post.request_id,
+                received_at=received_at,
+                country=self._country(head),
+                is_retry=protocol.is_retry(head),
+            )
+            for app_id in apps
+        ]
+        prepared = [prepare(batch, origin) for batch, origin in zip(batches, origins, strict=True)]
+        records = self._records(batches, origins, prepared)
+        place.resize(sum(len(one.value) for one in records))
+        return [_without_originals(one) for one in prepared], records
+
+    def _admit(self, batches: Sequence[Batch], post: _Post, place: Place) -> list[str]:
+        """The app of each batch; what only the body tells is checked here. Raises Refused."""
+        apps: list[str] = []
+        try:
+            for batch in batches:
+                key = _agreed(post.key, batch.write_key)
+                apps.append(self._app_of(key, post.head))
+                if key is not None and key != post.key:
+                    place.claim(key)
+            self._callers.check_devices(batches, self._now_ms() / 1000)
+        except Shed:
+            self._outcomes["refused"].inc(sum(len(one.events) for one in batches))
+            raise
+        return apps
+
+    def _app_of(self, key: str | None, head: Head) -> str:
         if key is None:
             text = "no write key: send it as `Authorization: Bearer KEY`"
             raise Refused(RefusalCode.MISSING_KEY, text)
         app = self._keys.app_of(key)
         if app is None:
+            self._callers.guessed_wrong(head, self._now_ms() / 1000)
             raise Refused(RefusalCode.UNKNOWN_KEY, "this write key is not known")
         return app
 
@@ -169,19 +223,20 @@ class Ingest:
         return outcome.kept
 
     def _count(self, prepared: Prepared, outcome: Outcome) -> None:
-        events = self._metrics.events
         accepted = len(prepared.records)
         if outcome.kept is None:
             decoded = accepted + len(prepared.rejected) + len(prepared.duplicates)
-            events.labels("refused").inc(decoded)
+            self._outcomes["refused"].inc(decoded)
             return
-        events.labels("accepted").inc(accepted)
-        events.labels("duplicate").inc(len(prepared.duplicates))
-        events.labels("rejected").inc(len(prepared.rejected))
-        for event_type in prepared.event_types:
-            self._metrics.accepted_types.labels(event_type).inc()
+        self._outcomes["accepted"].inc(accepted)
+        if prepared.duplicates:
+            self._outcomes["duplicate"].inc(len(prepared.duplicates))
+        if prepared.rejected:
+            self._outcomes["rejected"].inc(len(prepared.rejected))
+        for event_type, count in Counter(prepared.event_types).items():
+            self._types[event_type].inc(count)
         for rejection in prepared.rejected:
-            self._metrics.rejections.labels(rejection.code).inc()
+            self._rejections[rejection.code].inc()
 
 
 def _agreed(head_key: str | None, body_key: str | None) -> str | None:
@@ -195,6 +250,14 @@ def _agreed(head_key: str | None, body_key: str | None) -> str | None:
 def _set(future: asyncio.Future[Outcome], outcome: Outcome) -> None:
     if not future.done():  # the client's connection may be gone, and its task cancelled
         future.set_result(outcome)
+
+
+def _without_originals(prepared: Prepared) -> Prepared:
+    """Dead letters are made: what a phone is told needs no original."""
+    if not prepared.rejected:
+        return prepared
+    told = [structs.replace(one, original=b"") for one in prepared.rejected]
+    return structs.replace(prepared, rejected=told)
 
 
 def _verdicts(prepared: Prepared, kept: Kept, server_time: str) -> Verdicts:

@@ -14,6 +14,7 @@ ERRORS = {
     "408": "The body came too slowly: keep the events, send them again.",
     "413": "The body is too large: halve the batch, drop a single event.",
     "415": "Not our content type or encoding.",
+    "429": "This caller sends more than its part: keep the events, wait Retry-After seconds.",
     "503": "Not known to be kept: keep the events, wait Retry-After seconds.",
 }
 

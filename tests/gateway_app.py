@@ -26,10 +26,9 @@ class GatewayUnderTest:
     def __init__(self, folder: Path, **options: Any) -> None:
         self.publisher = FakePublisher()
         self.metrics = Metrics()
-        store = KeyStore(folder)
-        store.add(APP, KEY, "2026-11-24T00:00:00Z")
-        self.keys = KeyRing(store)
-        self.keys.refresh()
+        self._store = KeyStore(folder)
+        self.keys = KeyRing(self._store)
+        self.add_key(APP, KEY)
         app = create_app(
             GatewayConfig(**options),
             self.publisher,
@@ -39,6 +38,10 @@ class GatewayUnderTest:
             lambda: RECEIVED_MS,
         )
         self.http = TestClient(app)
+
+    def add_key(self, app: str, key: str) -> None:
+        self._store.add(app, key, "2026-11-24T00:00:00Z")
+        self.keys.refresh()
 
     def post(self, body: Any, path: str = "/v1/events", **headers: str) -> Any:
         """POST as our own SDK would; `headers` with underscores add to or replace its own."""

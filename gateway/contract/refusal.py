@@ -14,6 +14,7 @@ class Refusal(StrEnum):
     UNKNOWN_KEY = "unknown_key"  # positively unknown, revoked, or missing
     SLOW = "slow"  # the body did not arrive in time
     OVERLOADED = "overloaded"  # shed on purpose, or not known to be kept
+    OVER_SHARE = "over_share"  # shed because this caller has more than its part
     METHOD = "method"
 
 
@@ -36,6 +37,10 @@ class RefusalCode(StrEnum):
     UNKNOWN_KEY = "unknown_key"
     KEYS_DIFFER = "keys_differ"
     BODY_TIMEOUT = "body_timeout"
+    KEY_OVER_SHARE = "key_over_share"
+    ADDRESS_OVER_RATE = "address_over_rate"
+    DEVICE_OVER_RATE = "device_over_rate"
+    TOO_MANY_UNKNOWN_KEYS = "too_many_unknown_keys"
     OVERLOADED = "overloaded"
     NOT_KEPT = "not_kept"
     INTERNAL_ERROR = "internal_error"
@@ -59,6 +64,10 @@ KINDS = {
     RefusalCode.UNKNOWN_KEY: Refusal.UNKNOWN_KEY,
     RefusalCode.KEYS_DIFFER: Refusal.UNKNOWN_KEY,
     RefusalCode.BODY_TIMEOUT: Refusal.SLOW,
+    RefusalCode.KEY_OVER_SHARE: Refusal.OVER_SHARE,
+    RefusalCode.ADDRESS_OVER_RATE: Refusal.OVER_SHARE,
+    RefusalCode.DEVICE_OVER_RATE: Refusal.OVER_SHARE,
+    RefusalCode.TOO_MANY_UNKNOWN_KEYS: Refusal.OVER_SHARE,
     RefusalCode.OVERLOADED: Refusal.OVERLOADED,
     RefusalCode.NOT_KEPT: Refusal.OVERLOADED,
     RefusalCode.INTERNAL_ERROR: Refusal.OVERLOADED,

@@ -19,6 +19,7 @@ class Head(Struct, frozen=True, gc=False):
     path: str  # decoded, one trailing slash stripped
     query: bytes
     headers: dict[bytes, bytes]
+    peer: str = ""  # the address at the other end of the connection
 
     def header(self, name: bytes) -> str:
         """A header's text, empty when absent."""
@@ -61,8 +62,9 @@ class Protocol(Port):
     def is_retry(self, head: Head) -> bool:
         """Whether the client says that it sent this before."""
 
-    def reply(self, head: Head, batches: Sequence[Batch], verdicts: Sequence[Verdicts]) -> Answer:
-        """The answer to a POST whose accepted events are kept. Same order as `batches`."""
+    def reply(self, head: Head, verdicts: Sequence[Verdicts]) -> Answer:
+        """The answer to a POST whose accepted events are kept; one verdict for each batch, in
+        their order. The batches are gone: nobody holds a body while its records wait."""
 
     def refuse(self, head: Head, refused: Refused) -> Answer:
         """The answer to a POST that is not taken."""

@@ -28,6 +28,7 @@ _STATUS = {
     Refusal.SLOW: 408,
     Refusal.TOO_LARGE: 413,
     Refusal.WRONG_CONTENT_TYPE: 415,
+    Refusal.OVER_SHARE: 429,
     Refusal.OVERLOADED: 503,
 }
 _strict = msgspec.json.Decoder(NativeBatch)
@@ -83,7 +84,7 @@ class NativeProtocol:
     def is_retry(self, head: Head) -> bool:
         return False  # `sent_at` is of this very attempt, so it needs no hint
 
-    def reply(self, head: Head, batches: Sequence[Batch], verdicts: Sequence[Verdicts]) -> Answer:
+    def reply(self, head: Head, verdicts: Sequence[Verdicts]) -> Answer:
         (verdict,) = verdicts
         rejected = [
             RejectedEvent(one.index, one.event_id, one.code, one.text) for one in verdict.rejected

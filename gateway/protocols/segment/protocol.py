@@ -29,6 +29,7 @@ _STATUS = {
     Refusal.METHOD: 405,
     Refusal.SLOW: 408,
     Refusal.WRONG_CONTENT_TYPE: 400,
+    Refusal.OVER_SHARE: 429,  # kept by all of them; Node's waits for Retry-After on this one only
     Refusal.OVERLOADED: 503,
 }
 # `/v1/batch` is also where RudderStack's mobile SDKs post: these two statuses are right for both.
@@ -87,7 +88,7 @@ class SegmentProtocol:
     def is_retry(self, head: Head) -> bool:
         return head.header(b"x-retry-count") not in ("", "0")
 
-    def reply(self, head: Head, batches: Sequence[Batch], verdicts: Sequence[Verdicts]) -> Answer:
+    def reply(self, head: Head, verdicts: Sequence[Verdicts]) -> Answer:
         return _SUCCESS
 
     def refuse(self, head: Head, refused: Refused) -> Answer:
