@@ -23,7 +23,8 @@ APP = "demo"
 class GatewayUnderTest:
     """The whole application but its server and its Kafka."""
 
-    def __init__(self, folder: Path, **options: Any) -> None:
+    def __init__(self, folder: Path, peer: str = "127.0.0.1", **options: Any) -> None:
+        self.clock_ms = RECEIVED_MS
         self.publisher = FakePublisher()
         self.metrics = Metrics()
         self._store = KeyStore(folder)
@@ -35,9 +36,9 @@ class GatewayUnderTest:
             self.keys,
             self.metrics,
             PROTOCOLS,
-            lambda: RECEIVED_MS,
+            lambda: self.clock_ms,
         )
-        self.http = TestClient(app)
+        self.http = TestClient(app, client=(peer, 50_000))
 
     def add_key(self, app: str, key: str) -> None:
         self._store.add(app, key, "2026-11-24T00:00:00Z")
