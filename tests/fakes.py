@@ -15,6 +15,7 @@ class FakePublisher:
     def __init__(self) -> None:
         self.records: list[Record] = []
         self.fail_next = 0
+        self.loses = 0  # records of the next POST that are acknowledged and not kept
         self.reason: str | None = None
         self.holds = False
         self.held: list[Settle] = []
@@ -24,7 +25,8 @@ class FakePublisher:
             self.fail_next -= 1
             settle(Outcome(None, "told to fail"))
             return
-        self.records += records
+        self.records += records[self.loses :]
+        self.loses = 0
         if self.holds:
             self.held.append(settle)
         else:
