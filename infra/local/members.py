@@ -18,12 +18,14 @@ from infra.local import kafka
 from infra.local.stack_file import Stack, write_private
 
 PROBE_SECONDS = 3.0
+KAFKA = "kafka"
 
 
 class Member(Struct, frozen=True, kw_only=True):
     """One process of the stack."""
 
     name: str
+    group: str = ""  # members of one group start and end together; empty: this one alone
     prepare: Callable[[], list[str]]  # may take seconds; returns the command line
     environment: Mapping[str, str]
     is_ready: Callable[[], Awaitable[bool]]
@@ -37,7 +39,8 @@ def members_of(
     """In the order of their start; they end in the reverse order."""
     members: list[Member] = []
     if has_kafka:
-        members.append(_kafka(stack, data, environ))
+        brokers = kafka.brokers_of(data, data / "logs", stack.brokers)
+        members += [_kafka(broker, environ) for broker in brokers]
     if has_clickhouse:
         members.append(_clickhouse(stack, data, environ))
     return [*members, _gateway(stack, data, environ), _sink(stack, data, environ)]
@@ -58,20 +61,15 @@ def addresses(stack: Stack, data: Path, environ: Mapping[str, str]) -> dict[str,
     return {**environ, **own, **inherited}
 
 
-def _kafka(stack: Stack, data: Path, environ: Mapping[str, str]) -> Member:
-    broker = kafka.Broker(
-        folder=data / "kafka",
-        port=stack.kafka_port,
-        controller_port=stack.controller_port,
-        log_file=data / "logs" / "kafka-server.log",
-    )
+def _kafka(broker: kafka.Broker, environ: Mapping[str, str]) -> Member:
+    """A broker of several answers only when most of them run: they are one group."""
 
     def prepare() -> list[str]:
         kafka.prepare(broker)
         return kafka.command(broker)
 
     async def is_ready() -> bool:
-        client = AIOKafkaClient(bootstrap_servers=stack.bootstrap)
+        client = AIOKafkaClient(bootstrap_servers=broker.bootstrap)
         try:
             async with asyncio.timeout(PROBE_SECONDS):
                 await client.bootstrap()
@@ -82,7 +80,8 @@ def _kafka(stack: Stack, data: Path, environ: Mapping[str, str]) -> Member:
             await client.close()
 
     return Member(
-        name="kafka",
+        name=broker.folder.name,
+        group=KAFKA,
         prepare=prepare,
         environment=environ,
         is_ready=is_ready,

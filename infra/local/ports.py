@@ -1,10 +1,19 @@
-"""Free ports on loopback."""
+"""Free ports on loopback, and those that a broker has."""
 
 from __future__ import annotations
 
 import socket
 
+from msgspec import Struct
+
 HOST = "127.0.0.1"
+
+
+class BrokerPorts(Struct, frozen=True, kw_only=True):
+    """Where one broker listens: for clients, and as its cluster's controller."""
+
+    port: int
+    controller_port: int
 
 
 def free_ports(count: int) -> list[int]:

@@ -11,7 +11,7 @@ from infra.local import stack_file, supervisor
 from infra.local.members import addresses, members_of
 from infra.local.ports import is_free
 from infra.local.processes import last_lines, start
-from infra.local.stack_file import DEMO_APP, Stack, StackFileError, WantedPorts, write_private
+from infra.local.stack_file import DEMO_APP, Stack, StackFileError, Wanted, write_private
 from infra.local.supervisor import StackError, Supervisor
 from infra.provision import ProvisionError, ProvisionOptions, provision
 
@@ -22,7 +22,7 @@ STEP_SECONDS = 120.0
 
 async def run_stack(
     data: Path,
-    wanted: WantedPorts,
+    wanted: Wanted,
     environ: Mapping[str, str],
     provisioning: ProvisionOptions,
     stop: asyncio.Event,
@@ -51,7 +51,7 @@ async def run_stack(
 
         async def before_gateway() -> None:
             say("making topics, tables and a write key")
-            await _provision(provisioning, environment, has_kafka=has_kafka)
+            await _provision(provisioning, environment, len(stack.brokers) if has_kafka else 0)
             await _step(["sinks", "migrate"], environment, data)
             key_file = data / "run" / "write-key"
             write_private(key_file, stack.write_key.encode())
@@ -69,12 +69,12 @@ async def run_stack(
 
 
 def _check_ports(stack: Stack, *, has_kafka: bool, has_clickhouse: bool) -> None:
-    ports = {"--gateway-port": stack.gateway_port}
+    ports = [("--gateway-port", stack.gateway_port)]
     if has_clickhouse:
-        ports["--clickhouse-port"] = stack.clickhouse_port
+        ports.append(("--clickhouse-port", stack.clickhouse_port))
     if has_kafka:
-        ports["--kafka-port"] = stack.kafka_port
-    for option, port in ports.items():
+        ports += [("--kafka-port", one.port) for one in stack.brokers]
+    for option, port in ports:
         if not is_free(port):
             raise StackError(
                 f"port {port} is taken by another program; choose one with {option} "
@@ -83,12 +83,13 @@ def _check_ports(stack: Stack, *, has_kafka: bool, has_clickhouse: bool) -> None
 
 
 async def _provision(
-    options: ProvisionOptions, environment: Mapping[str, str], *, has_kafka: bool
+    options: ProvisionOptions, environment: Mapping[str, str], brokers: int
 ) -> None:
+    """Every one of our own brokers has a copy of every record; 0: the brokers are not ours."""
     here = ProvisionOptions(
         bootstrap=environment["TELEMETRY_KAFKA_BOOTSTRAP"],
-        security={} if has_kafka else options.security,
-        replication_factor=1 if has_kafka else options.replication_factor,
+        security={} if brokers else options.security,
+        replication_factor=brokers or options.replication_factor,
         partitions=options.partitions,
         retention_ms=options.retention_ms,
     )

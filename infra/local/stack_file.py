@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import secrets
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from msgspec import Struct
 
-from infra.local.ports import HOST, free_ports, is_free
+from infra.local.ports import HOST, BrokerPorts, free_ports, is_free
 
 DEFAULT_PORTS = {"gateway": 8080, "clickhouse": 8123, "kafka": 9092}
+BROKERS = (1, 3)  # how many a stack may have: none may be lost, or one
 DEMO_APP = "demo"
 
 
@@ -35,6 +37,12 @@ class Stack(Struct, frozen=True, kw_only=True):
     writer: Account
     reader: Account
     write_key: str
+    more_brokers: tuple[BrokerPorts, ...] = ()  # beside the first one
+
+    @property
+    def brokers(self) -> tuple[BrokerPorts, ...]:
+        first = BrokerPorts(port=self.kafka_port, controller_port=self.controller_port)
+        return (first, *self.more_brokers)
 
     @property
     def gateway_url(self) -> str:
@@ -46,19 +54,23 @@ class Stack(Struct, frozen=True, kw_only=True):
 
     @property
     def bootstrap(self) -> str:
-        return f"{HOST}:{self.kafka_port}"
+        return ",".join(f"{HOST}:{one.port}" for one in self.brokers)
 
     @property
     def sink_url(self) -> str:
         return f"http://{HOST}:{self.sink_port}"
 
 
-class WantedPorts(Struct, frozen=True, kw_only=True):
-    """Ports as the command line names them: None leaves what is kept, 0 picks a free one once."""
+class Wanted(Struct, frozen=True, kw_only=True):
+    """What the command line asks for; None leaves what is kept.
+
+    The port 0 picks a free one once. Brokers after the first always have such a port.
+    """
 
     gateway: int | None = None
     clickhouse: int | None = None
     kafka: int | None = None
+    brokers: int | None = None
 
 
 def stack_path(data: Path) -> Path:
@@ -79,16 +91,35 @@ def load(data: Path) -> Stack | None:
         ) from None
 
 
-def load_or_make(data: Path, wanted: WantedPorts) -> Stack:
-    """The kept stack with the ports that are asked for now, saved readable by its owner only."""
-    stack = settle_ports(load(data) or _new_stack(), load(data) is None, wanted)
+def load_or_make(data: Path, wanted: Wanted) -> Stack:
+    """The kept stack with the ports that are asked for now, saved readable by its owner only.
+
+    Raises StackFileError.
+    """
+    kept = load(data)
+    check_brokers(kept, wanted)
+    stack = settle_ports(kept or _new_stack(wanted.brokers or 1), kept is None, wanted)
     write_private(stack_path(data), msgspec.json.format(msgspec.json.encode(stack)))
     return stack
 
 
-def settle_ports(stack: Stack, is_new: bool, wanted: WantedPorts) -> Stack:
+def check_brokers(kept: Stack | None, wanted: Wanted) -> None:
+    """Records lie on the brokers that took them: their number never changes.
+
+    Raises StackFileError.
+    """
+    if wanted.brokers is not None and wanted.brokers not in BROKERS:
+        raise StackFileError(f"--brokers is {wanted.brokers}; it may be 1 or 3")
+    if kept is not None and wanted.brokers not in (None, len(kept.brokers)):
+        raise StackFileError(
+            f"--brokers is {wanted.brokers}, but this stack was made with {len(kept.brokers)}; "
+            "leave the option out, or start another stack with --data"
+        )
+
+
+def settle_ports(stack: Stack, is_new: bool, wanted: Wanted) -> Stack:
     """Explicit ports win; a new stack has the defaults; 0 keeps what is kept while it is free."""
-    changes: dict[str, int] = {}
+    changes: dict[str, Any] = {}
     for name, default in DEFAULT_PORTS.items():
         port: int | None = getattr(wanted, name)
         if port:
@@ -97,11 +128,19 @@ def settle_ports(stack: Stack, is_new: bool, wanted: WantedPorts) -> Stack:
             changes[f"{name}_port"] = default
         elif port == 0 and not is_free(getattr(stack, f"{name}_port")):
             (changes[f"{name}_port"],) = free_ports(1)
+    if wanted.kafka == 0:
+        changes["more_brokers"] = tuple(_with_free_port(one) for one in stack.more_brokers)
     return msgspec.structs.replace(stack, **changes)
 
 
-def _new_stack() -> Stack:
-    gateway, clickhouse, kafka, controller, sink = free_ports(5)
+def _with_free_port(broker: BrokerPorts) -> BrokerPorts:
+    if is_free(broker.port):
+        return broker
+    return msgspec.structs.replace(broker, port=free_ports(1)[0])
+
+
+def _new_stack(brokers: int) -> Stack:
+    gateway, clickhouse, kafka, controller, sink, *more = free_ports(5 + 2 * (brokers - 1))
     return Stack(
         gateway_port=gateway,
         clickhouse_port=clickhouse,
@@ -111,6 +150,10 @@ def _new_stack() -> Stack:
         writer=Account(user="telemetry", password=secrets.token_urlsafe(18)),
         reader=Account(user="reader", password=secrets.token_urlsafe(18)),
         write_key=secrets.token_urlsafe(24),
+        more_brokers=tuple(
+            BrokerPorts(port=port, controller_port=controller)
+            for port, controller in zip(more[::2], more[1::2], strict=True)
+        ),
     )
 
 

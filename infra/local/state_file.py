@@ -54,7 +54,7 @@ def report(
     stack: Stack, state: StackState, environ_kafka: str, environ_url: str
 ) -> dict[str, object]:
     """The status as `telemetry-infra status --json` prints it."""
-    kafka_pid, kafka_state = _member(state, "kafka")
+    kafka_pids, kafka_state = _brokers(state)
     clickhouse_pid, clickhouse_state = _member(state, "clickhouse")
     gateway_pid, gateway_state = _member(state, "gateway")
     sink_pid, sink_state = _member(state, "sink")
@@ -70,13 +70,25 @@ def report(
         },
         "kafka": {
             "bootstrap": environ_kafka or stack.bootstrap,
-            "pids": [kafka_pid] if kafka_pid is not None else [],
+            "pids": kafka_pids,
             "state": kafka_state,
         },
         "sink": {"pid": sink_pid, "state": sink_state},
         "write_key": stack.write_key,
         "supervisor": {"pid": state.supervisor.pid, "state": state.phase},
     }
+
+
+def _brokers(state: StackState) -> tuple[list[int], str]:
+    """The pids of all brokers; `running` when each one is, else which one is what."""
+    names = [name for name in state.members if name.partition("-")[0] == "kafka"]
+    if len(names) <= 1:
+        pid, alone = _member(state, "kafka")
+        return [pid] if pid is not None else [], alone
+    found = {name: _member(state, name) for name in names}
+    others = [f"{name} {one}" for name, (_, one) in found.items() if one != "running"]
+    pids = [pid for pid, _ in found.values() if pid is not None]
+    return pids, ", ".join(others) or "running"
 
 
 def _member(state: StackState, name: str) -> tuple[int | None, str]:

@@ -12,6 +12,7 @@ import os
 import subprocess
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
+from itertools import groupby
 from pathlib import Path
 from typing import IO
 
@@ -69,7 +70,10 @@ class Supervisor:
 
     def __init__(self, data: Path, members: list[Member], say: Callable[[str], None]) -> None:
         self._data = data
-        self._members = members
+        self._groups = [
+            list(group)
+            for _, group in groupby(members, key=lambda member: member.group or member.name)
+        ]
         self._say = say
         own = Identity.of(os.getpid())
         if own is None:
@@ -80,20 +84,20 @@ class Supervisor:
         self._phase: Phase = "starting"
 
     async def run(self, stop: asyncio.Event, before: Mapping[str, Step], when_ready: Step) -> None:
-        """Start all, tend them until `stop`, end all. `before` runs ahead of a member's start,
-        `when_ready` once all run.
+        """Start all, tend them until `stop`, end all. `before` runs ahead of the start of the
+        group that begins with a member, `when_ready` once all run.
 
         Raises StackError when the start fails; what was started is ended then too.
         """
         tenders: list[asyncio.Task[None]] = []
         try:
-            for member in self._members:
-                if member.name in before:
-                    await before[member.name]()
-                await self._first_start(member, stop)
+            for group in self._groups:
+                if group[0].name in before:
+                    await before[group[0].name]()
+                await self._first_start(group, stop)
                 if stop.is_set():
                     return
-                tenders.append(asyncio.create_task(self._tend(member)))
+                tenders += [asyncio.create_task(self._tend(member)) for member in group]
             self._phase = "ready"
             self._save()
             await when_ready()
@@ -101,20 +105,31 @@ class Supervisor:
         finally:
             await self._end_all(tenders)
 
-    async def _first_start(self, member: Member, stop: asyncio.Event) -> None:
-        self._say(f"starting {member.name}")
-        process = await self._start(member, "starting")
-        deadline = time.monotonic() + member.start_seconds
-        while not await member.is_ready():
-            if stop.is_set():
-                return
-            if process.returncode is not None or time.monotonic() > deadline:
-                what = "ended" if process.returncode is not None else "did not get ready"
-                text = processes.last_lines(self._log_file(member))
-                raise StackError(f"{member.name} {what}; its log says:\n{text}")
-            await asyncio.sleep(POLL_SECONDS)
-        self._set(member.name, "running", Identity.of(process.pid))
-        log.info("%s is ready, pid %d", member.name, process.pid)
+    async def _first_start(self, group: list[Member], stop: asyncio.Event) -> None:
+        """Start a group's members together, and wait for each: one may need the others."""
+        for member in group:
+            self._say(f"starting {member.name}")
+            await self._start(member, "starting")
+        started = time.monotonic()
+        waiting = list(group)
+        while waiting and not stop.is_set():
+            for member in waiting:
+                self._check_start(member, started)
+            ready = [member for member in waiting if await member.is_ready()]
+            for member in ready:
+                process = self._running[member.name]
+                self._set(member.name, "running", Identity.of(process.pid))
+                log.info("%s is ready, pid %d", member.name, process.pid)
+            waiting = [member for member in waiting if member not in ready]
+            if waiting:
+                await asyncio.sleep(POLL_SECONDS)
+
+    def _check_start(self, member: Member, started: float) -> None:
+        ended = self._running[member.name].returncode is not None
+        if ended or time.monotonic() > started + member.start_seconds:
+            what = "ended" if ended else "did not get ready"
+            text = processes.last_lines(self._log_file(member))
+            raise StackError(f"{member.name} {what}; its log says:\n{text}")
 
     async def _start(self, member: Member, state: State) -> asyncio.subprocess.Process:
         self._set(member.name, state, None)
@@ -166,15 +181,18 @@ class Supervisor:
         for tender in tenders:
             tender.cancel()
         await asyncio.gather(*tenders, return_exceptions=True)
-        for member in reversed(self._members):
-            process = self._running.get(member.name)
-            if process is None:
-                continue
-            self._set(member.name, "stopping", self._states[member.name].identity)
-            if not await processes.end(process, member.patience_seconds):
-                log.warning("%s did not end in time and was killed", member.name)
-            self._set(member.name, "stopped", None)
-            log.info("%s ended", member.name)
+        for group in reversed(self._groups):
+            await asyncio.gather(*(self._end(member) for member in group))
+
+    async def _end(self, member: Member) -> None:
+        process = self._running.get(member.name)
+        if process is None:
+            return
+        self._set(member.name, "stopping", self._states[member.name].identity)
+        if not await processes.end(process, member.patience_seconds):
+            log.warning("%s did not end in time and was killed", member.name)
+        self._set(member.name, "stopped", None)
+        log.info("%s ended", member.name)
 
     def _set(self, name: str, state: State, identity: Identity | None) -> None:
         self._states[name] = MemberState(state, identity)

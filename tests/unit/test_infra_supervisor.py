@@ -102,6 +102,40 @@ async def test_members_start_in_order_and_none_is_left(tmp_path: Path) -> None:
     assert running.state("one") == running.state("two") == "stopped"
 
 
+async def test_a_group_starts_together_since_each_may_need_the_others(tmp_path: Path) -> None:
+    """As brokers do: none answers before most of them run."""
+    running = Running(tmp_path)
+    names = ("one", "other", "third")
+
+    async def all_run() -> bool:
+        identities = [running.identity(name) for name in names]
+        return all(one is not None and one.process() is not None for one in identities)
+
+    group = [structs.replace(member(name), group="g", is_ready=all_run) for name in names]
+    running = Running(tmp_path, *group, member("two"))
+    await running.start()
+    first = running.kill("other")
+
+    await until(
+        lambda: (
+            running.identity("other") not in (None, first) and running.state("other") == "running"
+        ),
+        what="the killed one",
+    )
+
+    assert running.said == ["starting one", "starting other", "starting third", "starting two"]
+    await running.stop()
+    assert {running.state(name) for name in (*names, "two")} == {"stopped"}
+
+
+async def test_one_of_a_group_that_dies_at_the_start_is_named(tmp_path: Path) -> None:
+    one = structs.replace(member("one", gets_ready=False), group="g")
+    other = structs.replace(member("other", DIES, gets_ready=False), group="g")
+
+    with pytest.raises(StackError, match=r"(?s)other ended; its log says:.*no such luck"):
+        await Running(tmp_path, one, other).start()
+
+
 async def test_a_member_that_ends_is_started_again(tmp_path: Path) -> None:
     running = Running(tmp_path, member("one"))
     await running.start()
