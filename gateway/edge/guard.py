@@ -121,8 +121,11 @@ class Guard(HttpToolsProtocol):
         size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
         if size > self._limits.head_bytes:
             raise _head_too_large(self._limits)
+        version = self.parser.get_http_version()
+        if version not in ("1.1", "1.0"):  # the parser takes requests without one, and 2.0
+            raise _Refused(400, CutCode.INVALID_HTTP, "this is not HTTP/1.1")
         hosts = sum(name == b"host" for name, _ in self.headers)
-        if hosts != 1 and not (hosts == 0 and self.parser.get_http_version() == "1.0"):
+        if hosts != 1 and not (hosts == 0 and version == "1.0"):
             raise _Refused(400, CutCode.HOST, "a request has one Host header")
         self._enter(_Stage.BODY)
         super().on_headers_complete()

@@ -116,7 +116,14 @@ class TestSmuggling:
 
     @pytest.mark.parametrize(
         "request_",
-        [b"\x16\x03\x01\x02\x00", b"hello\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b"\0" * 99],
+        [
+            b"\x16\x03\x01\x02\x00",
+            b"hello\r\n\r\n",
+            b"GET / HTTP/9.9\r\n\r\n",
+            b"\0" * 99,
+            b"GET /livez\r\nHost: h\r\n\r\n",
+            b"GET /livez HTTP/2.0\r\nHost: h\r\n\r\n",
+        ],
     )
     def test_what_is_not_http(self, gateway: GatewayProcess, request_: bytes) -> None:
         assert status_of(ask(gateway, request_)) == 400
