@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +18,8 @@ from rich.table import Column, Table
 
 from gateway.config import PREFIXES, GatewayConfig
 from gateway.edge.keys import KeyStore, KeyStoreError, new_key
+from gateway.options import check
+from gateway.publish.kafka import places
 from gateway.runtime import (
     BAD_USAGE,
     FOUND_WRONG,
@@ -27,7 +29,12 @@ from gateway.runtime import (
     setup_logging,
     shown,
 )
-from gateway.serve import listen, serve
+from gateway.serve import bind, serve
+from gateway.workers.crew import Crew, share_of
+from gateway.workers.keeper import keep
+from gateway.workers.parent import stopped_with_parent
+from gateway.workers.run_folder import RunFolder
+from gateway.workers.supervisor import StartFailed, Supervisor
 
 app = typer.Typer(
     name="telemetry-gateway",
@@ -60,29 +67,113 @@ def _config(data: Path | None = None) -> GatewayConfig:
 
 
 @app.command("serve")
-def serve_command(data: DataOption = None) -> None:
+def serve_command(
+    data: DataOption = None,
+    workers: Annotated[
+        int, typer.Option(min=1, max=64, help="processes; SIGHUP replaces them one by one")
+    ] = 1,
+) -> None:
     """Serve until SIGTERM or Ctrl-C, then drain.
 
     Example: TELEMETRY_KAFKA_BOOTSTRAP=kafka:9092 telemetry-gateway serve --data /var/lib/telemetry
     """
     config = _config(data)
     setup_logging(config.log_level)
-    try:
-        config.client_security()
-        listener = listen(config)
-    except ConfigError as error:
-        typer.echo(f"telemetry-gateway: {error}", err=True)
-        raise typer.Exit(BAD_USAGE) from None
+    with _config_errors():
+        check(config)
+        if workers == 1:
+            listener = bind(config)
+            _run(lambda stop: serve(config, listener, stop, _say_ready))
+        else:
+            supervise(config, workers)
 
-    async def main() -> None:
+
+def supervise(config: GatewayConfig, workers: int) -> None:
+    """Run several workers. Raises ConfigError."""
+    reserved = bind(config, shared=True)  # nobody listens on it: it keeps the port ours
+    host, port = reserved.getsockname()[:2]
+    try:
+        run = RunFolder.make(len(places(config.kafka_partitions)))
+    except OSError as error:
+        raise ConfigError(f"no folder for the workers' sockets: {error}") from None
+    supervisor = Supervisor(config, run, workers, port)
+
+    async def main(stop: asyncio.Event) -> None:
+        renew = asyncio.Event()
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, renew.set)
+        await supervisor.run(stop, renew, lambda: _say_ready(f"http://{host}:{port}"))
+
+    try:
+        _run(main)
+    except StartFailed as error:
+        typer.echo(f"telemetry-gateway: {error}", err=True)
+        raise typer.Exit(error.code or FOUND_WRONG) from None
+    finally:
+        run.remove()
+
+
+RunOption = Annotated[Path, typer.Option("--run", help="folder of the gateway's sockets")]
+
+
+@app.command("worker", hidden=True)
+def worker_command(
+    run: RunOption,
+    index: Annotated[int, typer.Option(help="among the workers")],
+    workers: Annotated[int, typer.Option(help="how many there are")],
+) -> None:
+    """One of the processes of `serve --workers`, which starts it."""
+    config = _config()
+    setup_logging(config.log_level)
+    share = share_of(config, workers)
+    with _config_errors():
+        listener = bind(config, shared=True)
+        folder = RunFolder(run)
+        crew = Crew(folder, index, workers, has_keeper=config.spool_bytes > 0)
+
+        async def main(stop: asyncio.Event) -> None:
+            async with stopped_with_parent(stop, folder):
+                await serve(share, listener, stop, _say_ready, crew=crew)
+
+        _run(main)
+
+
+@app.command("keeper", hidden=True)
+def keeper_command(run: RunOption) -> None:
+    """The process of `serve --workers` that keeps the spool, and is started by it."""
+    config = _config()
+    setup_logging(config.log_level)
+    folder = RunFolder(run)
+
+    async def main(stop: asyncio.Event) -> None:
+        async with stopped_with_parent(stop, folder):
+            await keep(config, folder, stop, lambda: typer.echo("keeper ready"))
+
+    with _config_errors():
+        _run(main)
+
+
+def _run(main: Callable[[asyncio.Event], Coroutine[None, None, None]]) -> None:
+    """Run until `main` ends; the event tells it of SIGTERM and Ctrl-C."""
+
+    async def with_signals() -> None:
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
-        await serve(config, listener, stop, _say_ready)
+        await main(stop)
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(main())
+        runner.run(with_signals())
+
+
+@contextmanager
+def _config_errors() -> Iterator[None]:
+    """Wrong options as one line and an exit code."""
+    try:
+        yield
+    except ConfigError as error:
+        typer.echo(f"telemetry-gateway: {error}", err=True)
+        raise typer.Exit(BAD_USAGE) from None
 
 
 def _say_ready(url: str) -> None:

@@ -14,7 +14,7 @@ from gateway.config import GatewayConfig
 from gateway.contract.refusal import RefusalCode, Refused
 from gateway.edge.body import Disconnected, Receive
 from gateway.edge.keys import KeyRing
-from gateway.health import service_routes
+from gateway.health import MetricsPage, service_routes
 from gateway.ingest import Ingest
 from gateway.metrics import Metrics
 from gateway.protocols.protocol import Answer, Head, Protocol
@@ -111,10 +111,13 @@ def create_app(
     metrics: Metrics,
     protocols: Sequence[Protocol],
     now_ms: Callable[[], int],
+    metrics_page: MetricsPage | None = None,
 ) -> Gateway:
-    """Compose the application. The caller runs the publisher and keeps the keys fresh."""
+    """Compose the application. The caller runs the publisher and keeps the keys fresh;
+    `metrics_page` tells more than `metrics` where this is one of several processes."""
     ingest = Ingest(config, publisher, keys, metrics, now_ms)
-    other = Starlette(routes=service_routes(publisher, metrics, ingest.admission))
+    page = metrics_page or metrics.page
+    other = Starlette(routes=service_routes(publisher, metrics, ingest.admission, page))
     return Gateway(config, ingest, protocols, other, metrics, now_ms)
 
 

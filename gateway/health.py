@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -14,7 +16,12 @@ from gateway.publish.publisher import Publisher
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
-def service_routes(publisher: Publisher, metrics: Metrics, admission: Admission) -> list[Route]:
+MetricsPage = Callable[[], Awaitable[bytes]]
+
+
+def service_routes(
+    publisher: Publisher, metrics: Metrics, admission: Admission, metrics_page: MetricsPage
+) -> list[Route]:
     """Everything that is not ingest."""
     openapi = document()
 
@@ -32,7 +39,7 @@ def service_routes(publisher: Publisher, metrics: Metrics, admission: Admission)
     async def show_metrics(_: Request) -> Response:
         metrics.inflight_requests.set(admission.requests)
         metrics.inflight_bytes.set(admission.bytes)
-        return Response(metrics.render(), media_type=METRICS_TYPE)
+        return Response(await metrics_page(), media_type=METRICS_TYPE)
 
     async def show_openapi(_: Request) -> Response:
         return JSONResponse(openapi)

@@ -102,8 +102,56 @@ class Metrics:
             "Batches of unknown outcome sent under another producer id: they may lie there twice.",
             registry=registry,
         )
+        self._add_spool(registry)
         self.write_keys = Gauge(PREFIX + "write_keys", "Known write keys.", registry=registry)
 
-    def render(self) -> bytes:
+    def _add_spool(self, registry: CollectorRegistry) -> None:
+        self.spool_bytes = Gauge(
+            PREFIX + "spool_bytes", "Bytes in the spool, not yet in Kafka.", registry=registry
+        )
+        self.spool_lanes = Gauge(
+            PREFIX + "spool_lanes",
+            "Lanes whose events go through the spool now.",
+            registry=registry,
+        )
+        self.spool_oldest_seconds = Gauge(
+            PREFIX + "spool_oldest_seconds",
+            "Age of the oldest entry in the spool.",
+            registry=registry,
+        )
+        self.spool_trips = Counter(
+            PREFIX + "spool_trips_total",
+            "Lanes that went to the spool because Kafka did not take their events in time.",
+            registry=registry,
+        )
+        self.spool_entries = Counter(
+            PREFIX + "spool_entries_total",
+            "Entries (the records of one POST for one lane) by outcome: stored, drained, refused.",
+            ["outcome"],
+            registry=registry,
+        )
+        self.spool_sync_seconds = Histogram(
+            PREFIX + "spool_sync_duration_seconds",
+            "One group commit to the spool's disk.",
+            buckets=(0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 2.5, 10),
+            registry=registry,
+        )
+        self.spool_disk_errors = Counter(
+            PREFIX + "spool_disk_errors_total",
+            "Writes or syncs that failed; what they held was refused.",
+            registry=registry,
+        )
+        self.spool_torn_bytes = Counter(
+            PREFIX + "spool_torn_bytes_total",
+            "Bytes cut off at the end of logs after a crash: never acknowledged.",
+            registry=registry,
+        )
+        self.spool_quarantined = Counter(
+            PREFIX + "spool_quarantined_total",
+            "Damaged stretches of logs put aside into the spool's folder `quarantine`.",
+            registry=registry,
+        )
+
+    async def page(self) -> bytes:
         """The text that `/metrics` answers."""
         return generate_latest(self.registry)

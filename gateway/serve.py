@@ -18,9 +18,12 @@ from gateway.config import GatewayConfig
 from gateway.edge.guard import Guard, GuardLimits
 from gateway.edge.keys import KeyRing, KeyStore, KeyStoreError
 from gateway.metrics import Metrics
+from gateway.options import kafka_options, open_spool
 from gateway.protocols import PROTOCOLS
-from gateway.publish.kafka import KafkaOptions, KafkaPublisher
+from gateway.publish.kafka import KafkaPublisher, places
 from gateway.runtime import ConfigError, now_ms
+from gateway.watchdog import watch_loop
+from gateway.workers.crew import Crew
 
 log = logging.getLogger(__name__)
 
@@ -47,14 +50,18 @@ class _Server(uvicorn.Server):
         self._on_ready()
 
 
-def listen(config: GatewayConfig) -> socket.socket:
-    """Bind the address. Raises ConfigError naming the option when it is taken."""
+def bind(config: GatewayConfig, *, shared: bool = False) -> socket.socket:
+    """Take the address, `shared` with other processes of this gateway; nobody listens yet.
+
+    Raises ConfigError naming the option when it is taken.
+    """
     try:
         family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
         listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if shared:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         listener.bind((config.host, config.port))
-        listener.listen(BACKLOG)
         return listener
     except OSError as error:
         raise ConfigError(
@@ -69,32 +76,39 @@ async def serve(
     stop: asyncio.Event,
     ready: Callable[[str], None],
     publisher_type: type[KafkaPublisher] = KafkaPublisher,
+    crew: Crew | None = None,
 ) -> None:
     """Serve until `stop` is set, then drain: refuse new connections, end what is in flight,
-    close the producer. Each step has its own time."""
+    close the producer. Each step has its own time. `crew`: this is one of several workers.
+
+    Raises ConfigError when the spool cannot be used.
+    """
     metrics = Metrics()
     keys = KeyRing(KeyStore(Path(config.data)))
-    options = KafkaOptions(
-        bootstrap=config.kafka_bootstrap,
-        security=config.client_security(),
-        partitions=config.kafka_partitions,
-        deadline_seconds=config.publish_timeout_seconds,
-        request_timeout_ms=config.kafka_request_timeout_ms,
-    )
-    publisher = publisher_type(options, now_ms, metrics)
-    app = create_app(config, publisher, keys, metrics, PROTOCOLS, now_ms)
+    spool = None
+    if crew is None and config.spool_bytes:
+        spool = await open_spool(config, bytearray(len(places(config.kafka_partitions))), metrics)
+    port_to_spool = crew.link if crew is not None else spool
+    publisher = publisher_type(kafka_options(config), now_ms, metrics, port_to_spool)
+    page = partial(crew.metrics_page, metrics) if crew is not None else metrics.page
+    app = create_app(config, publisher, keys, metrics, PROTOCOLS, now_ms, page)
     host, port = listener.getsockname()[:2]
     server = _Server(_uvicorn_config(app, config, metrics), lambda: ready(f"http://{host}:{port}"))
     _refresh(keys, metrics)
     gc.freeze()
     gc.set_threshold(GC_THRESHOLD)
+    watch_loop()
     async with asyncio.TaskGroup() as tasks:
         background = [
+            *([tasks.create_task(spool.run(publisher.send))] if spool is not None else []),
+            *([tasks.create_task(crew.run(metrics))] if crew is not None else []),
             tasks.create_task(publisher.run()),
             tasks.create_task(_watch(keys, metrics)),
             tasks.create_task(_sweep(server)),
             tasks.create_task(_stop_when(stop, server)),
         ]
+        if crew is not None:
+            await crew.joined()
         await server.serve(sockets=[listener])
         log.info("drained")
         for task in background:

@@ -1,5 +1,6 @@
-"""The publisher over Kafka: POSTs become parts in lanes, the sender writes them, a sweep ends what
-takes too long. Boots without Kafka, and starts anew with another cluster view when one goes stale.
+"""The publisher over Kafka: POSTs become parts in lanes, the sender writes them. A sweep hands to
+the spool what Kafka does not take in time, and ends what nobody takes. Boots without Kafka, and
+starts anew with another cluster view when one goes stale.
 """
 
 from __future__ import annotations
@@ -15,11 +16,15 @@ from msgspec import Struct
 
 from gateway.contract import topics
 from gateway.contract.record import Record, partition_of
+from gateway.contract.verdict import Kept
 from gateway.metrics import Metrics
 from gateway.publish.cluster import Cluster, ClusterError, ClusterOptions
-from gateway.publish.lane import Lane, Part, Post, split
+from gateway.publish.lane import NEVER, Lane, Part, Post, split
+from gateway.publish.produce import Place
 from gateway.publish.publisher import Outcome, Settle
 from gateway.publish.sender import BATCH_BYTES, Sender, SenderOptions
+from gateway.publish.spool.entry import encode
+from gateway.publish.spool.port import Fate, SpoolAnswer, SpoolPort
 
 log = logging.getLogger(__name__)
 
@@ -29,29 +34,41 @@ RETRY_SECONDS = 0.5
 STALE_AFTER = 3  # refreshes that nobody answered: the brokers may have moved
 PARTITION_CACHE_KEYS = 100_000
 
+_DEAD = (topics.APP_EVENTS_DEAD.name, topics.APP_EVENTS_DEAD.partitions)
+
 
 class KafkaOptions(Struct, frozen=True, kw_only=True):
     bootstrap: str
     partitions: int  # of app-events, as provisioned
     deadline_seconds: float  # from submit to settle
+    spool_after_seconds: float = NEVER  # from submit to the spool, where there is one
     request_timeout_ms: int = 10_000
     security: dict[str, Any] = {}  # aiokafka's options for TLS and SASL
+
+
+def places(partitions: int) -> list[Place]:
+    """Every lane of a gateway, in the order of their numbers."""
+    counts = ((topics.APP_EVENTS.name, partitions), _DEAD)
+    return [(topic, partition) for topic, count in counts for partition in range(count)]
 
 
 class KafkaPublisher:
     """Keeps records in Kafka. `run` is its life; `submit` may be called before and during it."""
 
-    def __init__(self, options: KafkaOptions, now_ms: Callable[[], int], metrics: Metrics) -> None:
+    def __init__(
+        self,
+        options: KafkaOptions,
+        now_ms: Callable[[], int],
+        metrics: Metrics,
+        spool: SpoolPort | None = None,
+    ) -> None:
         self._options = options
         self._metrics = metrics
-        self._expected = {
-            topics.APP_EVENTS.name: options.partitions,
-            topics.APP_EVENTS_DEAD.name: topics.APP_EVENTS_DEAD.partitions,
-        }
+        self._now_ms = now_ms
+        self._spool = spool
+        self._expected = dict([(topics.APP_EVENTS.name, options.partitions), _DEAD])
         self._lanes = {
-            (topic, partition): Lane(topic, partition)
-            for topic, count in self._expected.items()
-            for partition in range(count)
+            place: Lane(*place, number) for number, place in enumerate(places(options.partitions))
         }
         self._cluster: Cluster | None = None
         self._sender = Sender(
@@ -66,21 +83,65 @@ class KafkaPublisher:
         self._unready: str | None = "Kafka has not been reached yet"
 
     def submit(self, records: Sequence[Record], settle: Settle) -> None:
+        runs = self._runs(records)
+        now = asyncio.get_running_loop().time()
+        options = self._options
+        post = Post(
+            len(runs), now + options.deadline_seconds, settle, now + options.spool_after_seconds
+        )
+        self._waiting.append(post)
+        for lane, run in runs:
+            part = Part(post, run)
+            if self._spool is not None and (lane.spooling or self._spool.holds(lane.number)):
+                self._to_spool(self._spool, lane, part, is_trip=False)
+            else:
+                self._to_kafka(lane, part)
+
+    def send(self, records: Sequence[Record], settle: Settle) -> None:
+        """Like `submit`, but to Kafka only, however long it takes: for what lies in the spool."""
+        runs = self._runs(records)
+        post = Post(len(runs), NEVER, settle)
+        for lane, run in runs:
+            self._to_kafka(lane, Part(post, run))
+
+    def _runs(self, records: Sequence[Record]) -> list[tuple[Lane, list[Record]]]:
+        """Records by lane, in runs that each fit one batch."""
         by_lane: dict[tuple[str, int], list[Record]] = {}
         for record in records:
             partition = self._partition_of(record)
             by_lane.setdefault((record.topic, partition), []).append(record)
-        runs = [(name, run) for name, lane in by_lane.items() for run in split(lane, BATCH_BYTES)]
-        deadline = asyncio.get_running_loop().time() + self._options.deadline_seconds
-        post = Post(len(runs), deadline, settle)
-        self._waiting.append(post)
-        for name, run in runs:
-            lane = self._lanes[name]
-            lane.add(Part(post, run))
-            self._sender.kick(lane)
+        return [
+            (self._lanes[place], run)
+            for place, lane in by_lane.items()
+            for run in split(lane, BATCH_BYTES)
+        ]
+
+    def _to_kafka(self, lane: Lane, part: Part) -> None:
+        lane.add(part)
+        self._sender.kick(lane)
+
+    def _to_spool(self, spool: SpoolPort, lane: Lane, part: Part, *, is_trip: bool) -> None:
+        """While a part is on its way, the lane's next ones follow it: their order stays."""
+
+        def done(answer: SpoolAnswer) -> None:
+            lane.spooling -= 1
+            if answer.fate is Fate.STORED:
+                part.keep(Kept.SPOOL)
+            elif answer.fate is Fate.DIRECT:
+                part.is_spooling = False
+                self._to_kafka(lane, part)
+            else:
+                part.post.end(Outcome(None, answer.reason))
+
+        lane.spooling += 1
+        part.is_spooling = True
+        spool.append(lane.number, encode(part.records, self._now_ms()), is_trip, done)
 
     def unready_reason(self) -> str | None:
-        return self._unready
+        if self._unready is None or self._spool is None:
+            return self._unready
+        reason = self._spool.unready_reason()
+        return None if reason is None else f"{self._unready}; {reason}"
 
     def _partition_of(self, record: Record) -> int:
         count = self._expected[record.topic]
@@ -115,6 +176,7 @@ class KafkaPublisher:
             await asyncio.sleep(SWEEP_SECONDS)
             now = loop.time()
             self._sender.tick(now)
+            self._spool_overdue(now)
             expired = False
             while self._waiting and (
                 self._waiting[0].is_settled or self._waiting[0].deadline <= now
@@ -126,6 +188,13 @@ class KafkaPublisher:
             if expired:
                 for lane in self._lanes.values():
                     lane.forget_settled()
+
+    def _spool_overdue(self, now: float) -> None:
+        if self._spool is None:
+            return
+        for lane in self._lanes.values():
+            for part in lane.take_overdue(now):
+                self._to_spool(self._spool, lane, part, is_trip=True)
 
     async def _use_a_cluster(self) -> None:
         """Open a view of the cluster and keep it fresh until it is stale. Raises ClusterError."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
+from itertools import chain
 
 from gateway.contract.record import Record
 from gateway.contract.verdict import Kept
@@ -15,23 +16,30 @@ from gateway.publish.publisher import Outcome, Settle
 from gateway.publish.records import SEQUENCES, Producer, frame, seal
 
 RECORD_OVERHEAD_BYTES = 64  # framing of one record in a batch, rounded up
+NEVER = float("inf")
 
 
 class Post:
     """One POST on its way, in as many parts as it needs; it is kept when all of them are."""
 
-    __slots__ = ("_open_parts", "_settle", "deadline", "is_settled")
+    __slots__ = ("_kept", "_open_parts", "_settle", "deadline", "is_settled", "spool_at")
 
-    def __init__(self, open_parts: int, deadline: float, settle: Settle) -> None:
+    def __init__(
+        self, open_parts: int, deadline: float, settle: Settle, spool_at: float = NEVER
+    ) -> None:
         self._open_parts = open_parts
         self._settle = settle
+        self._kept = Kept.KAFKA
         self.deadline = deadline  # of the loop's clock, seconds
+        self.spool_at = spool_at  # what Kafka has not taken by then goes to the spool
         self.is_settled = False
 
-    def part_acked(self) -> None:
+    def part_kept(self, kept: Kept) -> None:
         self._open_parts -= 1
+        if kept is Kept.SPOOL:
+            self._kept = kept
         if self._open_parts == 0:
-            self.end(Outcome(Kept.KAFKA))
+            self.end(Outcome(self._kept))
 
     def end(self, outcome: Outcome) -> None:
         """Settle once; what comes later changes nothing that the phone was told."""
@@ -43,13 +51,25 @@ class Post:
 class Part:
     """Records of one POST for one lane, few enough for one batch."""
 
-    __slots__ = ("_first", "blob", "post", "records")
+    __slots__ = ("_first", "blob", "is_kept", "is_spooling", "post", "records")
 
     def __init__(self, post: Post, records: Sequence[Record]) -> None:
         self.post = post
         self.records = records
         self.blob = b""
         self._first = -1
+        self.is_spooling = False  # handed to the spool
+        self.is_kept = False
+
+    @property
+    def may_be_spooled(self) -> bool:
+        return not (self.is_spooling or self.post.is_settled or self.post.spool_at == NEVER)
+
+    def keep(self, kept: Kept) -> None:
+        """It is safe; being so in two places counts once."""
+        if not self.is_kept:
+            self.is_kept = True
+            self.post.part_kept(kept)
 
     def frame(self, first: int) -> bytes:
         """The records as they lie in a batch, from offset delta `first` on. Framed while they are
@@ -92,12 +112,14 @@ class Batch:
 class Lane:
     """Parts in the order they came, and the batch that was made of the first of them."""
 
-    def __init__(self, topic: str, partition: int) -> None:
+    def __init__(self, topic: str, partition: int, number: int = 0) -> None:
+        self.number = number  # among all lanes of the gateway
         self.topic = topic
         self.partition = partition
         self.queue: deque[Part] = deque()
         self.unresolved: Batch | None = None
         self.sequence = 0  # of the next batch to be acknowledged
+        self.spooling = 0  # parts on their way to the spool
         self._framed = 0  # records in the queue
 
     def add(self, part: Part) -> None:
@@ -131,12 +153,28 @@ class Lane:
         batch = self._let_go()
         self.sequence = (self.sequence + batch.count) % SEQUENCES
         for part in batch.parts:
-            part.post.part_acked()
+            part.keep(Kept.KAFKA)
 
     def refused(self, reason: str) -> None:
         """The unresolved batch will never be in Kafka; its sequence is not spent."""
         for part in self._let_go().parts:
-            part.post.end(Outcome(None, reason))
+            if not part.is_spooling:
+                part.post.end(Outcome(None, reason))
+
+    def take_overdue(self, now: float) -> list[Part]:
+        """When its oldest part has waited too long for Kafka: all that waits, in its order, to be
+        spooled. The unresolved batch stays, because its outcome is open: it may become a copy."""
+        sent = [] if self.unresolved is None else self.unresolved.parts
+        waiting = (one for one in chain(sent, self.queue) if one.may_be_spooled)
+        oldest = next(waiting, None)
+        if oldest is None or oldest.post.spool_at > now:
+            return []
+        overdue = [oldest, *waiting]
+        for part in overdue:
+            part.is_spooling = True
+        self.queue = deque(one for one in self.queue if not one.is_spooling)
+        self._framed = sum(len(part.records) for part in self.queue)
+        return overdue
 
     def start_again(self, producer: Producer) -> None:
         """Count from 0 for another producer id."""

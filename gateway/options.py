@@ -1,0 +1,51 @@
+"""What parts of the gateway need of its configuration, and what of it must fit together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gateway.config import GatewayConfig
+from gateway.metrics import Metrics
+from gateway.publish.kafka import KafkaOptions, places
+from gateway.publish.lane import NEVER
+from gateway.publish.spool.spool import Board, Spool, SpoolError, SpoolOptions
+from gateway.runtime import ConfigError, now_ms
+
+SPOOL_FOLDER = "spool"
+
+
+def check(config: GatewayConfig) -> None:
+    """Raises ConfigError for options that are each right, and wrong together."""
+    config.client_security()
+    if config.spool_bytes and config.spool_after_seconds >= config.publish_timeout_seconds:
+        raise ConfigError(
+            f"TELEMETRY_GATEWAY_SPOOL_AFTER_SECONDS: {config.spool_after_seconds:g} must be less "
+            f"than TELEMETRY_GATEWAY_PUBLISH_TIMEOUT_SECONDS, {config.publish_timeout_seconds:g}"
+        )
+
+
+def kafka_options(config: GatewayConfig) -> KafkaOptions:
+    return KafkaOptions(
+        bootstrap=config.kafka_bootstrap,
+        security=config.client_security(),
+        partitions=config.kafka_partitions,
+        deadline_seconds=config.publish_timeout_seconds,
+        spool_after_seconds=config.spool_after_seconds if config.spool_bytes else NEVER,
+        request_timeout_ms=config.kafka_request_timeout_ms,
+    )
+
+
+async def open_spool(config: GatewayConfig, board: Board, metrics: Metrics) -> Spool:
+    """The spool of this host, with what a former process left in it. Raises ConfigError."""
+    options = SpoolOptions(
+        folder=Path(config.data) / SPOOL_FOLDER,
+        max_bytes=config.spool_bytes,
+        min_free_bytes=config.spool_min_free_bytes,
+        alarm_seconds=config.spool_alarm_hours * 3600,
+    )
+    spool = Spool(options, places(config.kafka_partitions), board, metrics, now_ms)
+    try:
+        await spool.open()
+    except SpoolError as error:
+        raise ConfigError(f"TELEMETRY_GATEWAY_DATA: {error}") from None
+    return spool

@@ -1,0 +1,1 @@
+"""Several gateway processes on one host: workers that serve, one keeper of the spool."""
