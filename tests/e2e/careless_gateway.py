@@ -38,7 +38,14 @@ class AnyPartition(KafkaPublisher):
         return next(self._next) % self._expected[record.topic]
 
 
-CARELESS = {"early": EarlyAck, "any": AnyPartition}
+class UnsortedDrain(KafkaPublisher):
+    """Takes what was spooled in whatever order it likes."""
+
+    def send(self, records: Sequence[Record], settle: Settle) -> None:
+        super().send(records[::-1], settle)
+
+
+CARELESS = {"early": EarlyAck, "any": AnyPartition, "unsorted": UnsortedDrain}
 
 
 async def main() -> None:

@@ -6,11 +6,16 @@ that the same faults and the same judgement find a gateway that breaks the promi
 
 from __future__ import annotations
 
+from typing import Any
+
 from tests.e2e.path_rig import PathRig
 
 EARLY = ("tests.e2e.careless_gateway", "early")
 ANY_PARTITION = ("tests.e2e.careless_gateway", "any")
-IMPATIENT = {"publish_timeout_seconds": 1.0, "spool_bytes": 0}  # 503 soon, and no spool
+IMPATIENT: dict[str, Any] = {
+    "publish_timeout_seconds": 1.0,
+    "spool_bytes": 0,
+}  # 503 soon, and no spool
 
 
 def kill_under_load(path: PathRig) -> None:

@@ -124,24 +124,22 @@ class Spool:
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._watch())
-                for lane in self._lanes:
-                    if lane.gate.is_spooled:
-                        tasks.create_task(self._drain(lane, send))
                 while True:
-                    await self._wanted.wait()
-                    self._wanted.clear()
-                    for lane in await self._commit():
-                        if not lane.is_draining:
+                    for lane in self._lanes:
+                        if lane.gate.is_spooled and not lane.is_draining:
                             lane.is_draining = True
                             tasks.create_task(self._drain(lane, send))
+                    await self._wanted.wait()
+                    self._wanted.clear()
+                    await self._commit()
         finally:
             self._disk.close()
             for lane in self._lanes:
                 lane.log.close()
             os.close(self._lock)
 
-    async def _commit(self) -> list[SpoolLane]:
-        """Write and sync all that waits; the lanes in which something waited."""
+    async def _commit(self) -> None:
+        """Write and sync all that waits, and answer it."""
         loop = asyncio.get_running_loop()
         work = [(lane, lane.gate.commit()) for lane in self._lanes if lane.gate.pending]
         started = loop.time()
@@ -165,7 +163,6 @@ class Spool:
             for waiting in taken:
                 waiting.done(answer)
             lane.changed.set()
-        return [lane for lane, _ in work]
 
     async def _drain(self, lane: SpoolLane, send: Send) -> None:
         await Drain(lane, self._disk, send, self._open_gate, self._metrics).run()
@@ -212,7 +209,7 @@ class Spool:
                 lane, damage.torn_bytes, damage.quarantined,
             )  # fmt: skip
         lane.bytes = lane.log.left
-        lane.gate.is_spooled = lane.is_draining = lane.bytes > 0
+        lane.gate.is_spooled = lane.bytes > 0
         self._board[lane.number] = int(lane.gate.is_spooled)
         if lane.bytes:
             log.info("lane %s: %d spooled bytes taken over", lane, lane.bytes)

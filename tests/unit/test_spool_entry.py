@@ -1,0 +1,78 @@
+"""Entries on disk: what is whole is read, and what is not shows it."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.contract.record import Record
+from gateway.publish.spool.entry import MARK, Found, decode, encode, scan
+
+TOPIC = "app-events"
+ARRIVED = 1_700_000_000_000
+
+headers = st.lists(st.tuples(st.text(max_size=5), st.binary(max_size=9)), max_size=2)
+records = st.builds(Record, st.just(TOPIC), st.binary(max_size=9), st.binary(max_size=60), headers)
+posts = st.lists(st.lists(records, min_size=1, max_size=3), min_size=1, max_size=5)
+
+
+def bodies(found: list[Found]) -> list[list[Record]]:
+    return [decode(TOPIC, one.body) for one in found if one.body is not None]
+
+
+@given(posts)
+def test_what_was_written_is_read(written: list[list[Record]]) -> None:
+    data = b"".join(encode(one, ARRIVED) for one in written)
+
+    found, end = scan(data)
+
+    assert end == len(data)
+    assert bodies(found) == written
+    assert {one.arrived_ms for one in found} == {ARRIVED}
+
+
+@given(posts)
+def test_a_log_cut_anywhere_gives_every_entry_before_the_cut(written: list[list[Record]]) -> None:
+    entries = [encode(one, ARRIVED) for one in written]
+    data = b"".join(entries)
+    for cut in range(len(data) - len(entries[-1]), len(data)):
+        found, end = scan(data[:cut])
+        assert bodies(found) == written[:-1]
+        assert end == len(data) - len(entries[-1])
+
+
+@given(posts, st.data())
+def test_a_flipped_bit_costs_its_own_entry_only(
+    written: list[list[Record]], data: st.DataObject
+) -> None:
+    entries = [encode(one, ARRIVED) for one in written]
+    broken = data.draw(st.integers(0, len(entries) - 1))
+    bit = data.draw(st.integers(0, len(entries[broken]) * 8 - 1))
+    damaged = bytearray(entries[broken])
+    damaged[bit // 8] ^= 1 << bit % 8
+    log = b"".join([*entries[:broken], bytes(damaged), *entries[broken + 1 :]])
+
+    found, end = scan(log)
+
+    assert bodies(found) == written[:broken] + written[broken + 1 :]
+    if broken < len(entries) - 1:  # what is behind it shows that it was there
+        (hole,) = [one for one in found if one.body is None]
+        assert log[hole.start : hole.end] == bytes(damaged)
+        assert end == len(log)
+
+
+@given(st.binary(max_size=300))
+def test_any_bytes_are_read_or_left(data: bytes) -> None:
+    found, end = scan(data)
+
+    assert 0 <= end <= len(data)
+    assert all(0 <= one.start < one.end <= end for one in found)
+
+
+@pytest.mark.parametrize("inside", [MARK, MARK * 3, encode([Record(TOPIC, b"k", b"v")], 1)])
+def test_a_value_that_looks_like_an_entry_is_none(inside: bytes) -> None:
+    written = [Record(TOPIC, b"k", inside), Record(TOPIC, b"k", b"after")]
+    data = b"".join(encode([one], ARRIVED) for one in written)
+
+    assert bodies(scan(data)[0]) == [[one] for one in written]
