@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 LOCK_SECONDS = 10.0  # a predecessor that was told to stop, or was killed, is soon gone
 LOCK_AGAIN_SECONDS = 0.1
 WATCH_SECONDS = 1.0
+READY_SHARE = 20  # of its bytes that must be free: with less the next POST may not fit
 FAILED_SECONDS = 1.0  # a lane whose disk failed takes nothing for so long
 
 
@@ -117,7 +118,7 @@ class Spool:
             self._wanted.set()
 
     def unready_reason(self) -> str | None:
-        return self._lack or self._full(0)
+        return self._lack or self._full(self._options.max_bytes // READY_SHARE)
 
     async def run(self, send: Send) -> None:
         """Commit what comes, and drain it by `send`, until cancelled."""
