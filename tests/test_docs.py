@@ -20,6 +20,7 @@ from gateway.contract.verdict import Code
 from gateway.edge.guard import CutCode
 from gateway.metrics import Metrics as GatewayMetrics
 from gateway.runtime import options_of
+from gateway.workers.scrape import UP, UP_MEANING
 from infra.__main__ import PREFIXES as INFRA_PREFIXES
 from infra.__main__ import KafkaEnv
 from loadtest.__main__ import PREFIXES as LOADTEST_PREFIXES
@@ -61,6 +62,7 @@ def metric_rows() -> Iterator[str]:
             labels = ", ".join(getattr(collector, "_labelnames", ()))
             name = metric.name + ("_total" if metric.type == "counter" else "")
             yield f"| `{name}` | {labels} | {metric.documentation} |"
+    yield f"| `{UP}` | worker | {UP_MEANING} |"
 
 
 def topic_rows() -> Iterator[str]:

@@ -19,6 +19,8 @@ from prometheus_client.registry import Collector
 from gateway.metrics import PREFIX, Metrics
 
 ANSWER_SECONDS = 1.0
+UP = PREFIX + "worker_up"
+UP_MEANING = "With several workers: whether a process of the gateway answers."
 
 
 class Family(Struct, frozen=True, array_like=True):
@@ -58,7 +60,7 @@ class _Merged(Collector):
         self._told = told
 
     def collect(self) -> Iterator[Metric]:
-        up = Metric(PREFIX + "worker_up", "Whether a process of this gateway answers.", "gauge")
+        up = Metric(UP, UP_MEANING, "gauge")
         merged: dict[str, Metric] = {}
         for worker, known in self._told.items():
             up.add_sample(up.name, {"worker": worker}, 0 if known is None else 1)
