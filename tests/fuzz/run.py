@@ -11,8 +11,9 @@ from random import Random
 from msgspec import Struct
 
 from tests.fuzz import targets
+from tests.fuzz.spool_log import SpoolLog
 
-WEIGHTS = {"native": 40, "segment": 25, "encoded": 12, "head": 8, "wire": 15}  # percent
+WEIGHTS = {"native": 38, "segment": 24, "encoded": 12, "head": 8, "wire": 15, "log": 3}  # percent
 MAX_FAILURES = 20
 _MAKERS = {
     "native": targets.native,
@@ -45,6 +46,7 @@ class Fuzz:
         self._seed = seed
         self._application = targets.Application(folder)
         self._connection = targets.Connection(self._application)
+        self._log = SpoolLog(folder / "logs")
         self.summary = Summary(
             {name: Counter() for name in WEIGHTS}, [], dict.fromkeys(WEIGHTS, 0.0)
         )
@@ -69,7 +71,10 @@ class Fuzz:
         dice = Random(f"{self._seed}:{target}:{number}")
         started = time.perf_counter()
         try:
-            answer = await self._ask(target, dice)
+            if target == "log":
+                answer = self._log.read(dice)
+            else:
+                answer = await self._ask(target, dice)
         except Exception as error:  # noqa: BLE001  # whatever it is, it is what we look for
             answer = "violation" if isinstance(error, targets.Violation) else "crash"
             text = f"{type(error).__name__}: {error}"

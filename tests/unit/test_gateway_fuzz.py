@@ -11,6 +11,7 @@ import zstandard
 from gateway.contract.record import Record
 from tests.builders import as_body, make_batch, make_event
 from tests.fuzz.run import WEIGHTS, Fuzz, Summary
+from tests.fuzz.spool_log import SpoolLog
 from tests.fuzz.targets import Application, Post, Violation, check_record
 from tests.gateway_app import KEY
 
@@ -30,7 +31,8 @@ async def test_whatever_comes_the_answer_is_true_and_never_an_error_of_ours(
     assert summary.failures == []
     assert summary.inputs >= 1000
     for target in WEIGHTS:
-        assert {"200", "400"} <= set(summary.answers[target]), f"{target} is not exercised"
+        both = {"whole", "damaged"} if target == "log" else {"200", "400"}
+        assert both <= set(summary.answers[target]), f"{target} is not exercised"
 
 
 async def test_an_input_is_remade_from_its_number(tmp_path: Path) -> None:
@@ -64,6 +66,10 @@ async def test_a_body_cut_at_each_of_its_bytes_is_refused(tmp_path: Path) -> Non
 
 
 class TestControls:
+    def test_a_log_that_loses_an_entry_is_found(self, tmp_path: Path) -> None:
+        with pytest.raises(Violation, match="there came"):
+            SpoolLog(tmp_path)._check(b"", ["0"])
+
     async def test_an_internal_error_is_found(self, tmp_path: Path) -> None:
         fuzz = Fuzz(tmp_path, seed=7)
         del fuzz._application.under_test.publisher.records  # so that keeping fails
