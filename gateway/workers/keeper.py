@@ -16,6 +16,7 @@ from gateway.options import kafka_options, open_spool
 from gateway.publish.kafka import KafkaPublisher
 from gateway.publish.spool.port import SpoolAnswer, SpoolPort
 from gateway.runtime import now_ms
+from gateway.watchdog import watch_loop
 from gateway.workers.run_folder import KEEPER, RunFolder
 from gateway.workers.scrape import serve_metrics
 from gateway.workers.wire import Frames, WireError, answer_frame, read_entry, status_frame
@@ -38,6 +39,7 @@ async def keep(
         lambda: _Connection(desk), str(run.keeper_socket)
     )
     ready()
+    watch_loop()
     async with asyncio.TaskGroup() as tasks:
         background = [
             tasks.create_task(publisher.run()),

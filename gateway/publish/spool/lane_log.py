@@ -165,14 +165,14 @@ class LaneLog:
         if not self._folder.exists():
             self._folder.mkdir(parents=True)
             for folder in (self._folder.parent, self._folder.parent.parent):
-                _sync_folder(folder)
+                sync_folder(folder)
         path = self._folder / f"{self._next_number:020}.log"
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         segment = _Segment(self._next_number, path, fd, 0)
         self._next_number += 1
         self._segments.append(segment)
         self._is_closed_for_writing = False
-        _sync_folder(self._folder)
+        sync_folder(self._folder)
         return segment
 
     def _read_head(self) -> None:
@@ -205,7 +205,8 @@ class LaneLog:
         (self._quarantine / name).write_bytes(damaged)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Wait until the names in a folder are on disk. May raise OSError."""
     fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(fd)

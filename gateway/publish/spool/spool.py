@@ -23,6 +23,7 @@ from gateway.publish.spool.disk import Disk
 from gateway.publish.spool.drain import Drain, Send
 from gateway.publish.spool.gate import Waiting
 from gateway.publish.spool.lane import SpoolLane
+from gateway.publish.spool.lane_log import sync_folder
 from gateway.publish.spool.port import DIRECT, STORED, Done, Fate, SpoolAnswer
 
 log = logging.getLogger(__name__)
@@ -77,7 +78,8 @@ class Spool:
         """Take over what lies there, and mark it on the board. Raises SpoolError."""
         folder = self._options.folder
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            sync_folder(folder.parent)
             self._lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             async with asyncio.timeout(LOCK_SECONDS):
                 while not _is_locked(self._lock):  # noqa: ASYNC110  # nobody tells us
