@@ -31,6 +31,11 @@ class Freeze(Harm):
 def wake_a_zombie(rig: ExactRig, module: str) -> None:
     """Both are sinks of `module`. Returns when the thawed one was fenced, or has gone on."""
     produce(rig.kafka.bootstrap, rig.app, seed=3, count=2000, poison=False)
+    freeze_and_thaw(rig, module)
+
+
+def freeze_and_thaw(rig: ExactRig, module: str) -> None:
+    """The same, over a log that holds enough for it already."""
     zombie = rig.start(module=module, chunk_rows=20)
     rig.proxy.harm = freeze = Freeze(zombie)
     wait_until(lambda: freeze.is_done, 60, "the freeze")

@@ -118,4 +118,4 @@ def _compare(rig: FaultRig, judged: Judged) -> None:
     counts = {"lost": judged.lost, "duplicated": judged.duplicated, "inverted": judged.inverted}
     judged.wrong += [f"{count} {name}" for name, count in (counts | others).items() if count]
     if rig.sink_restarts:
-        judged.note = f"{judged.note}; sink started again {rig.sink_restarts}×".lstrip("; ")
+        judged.note = f"{judged.note}; sink started again {rig.sink_restarts} times".lstrip("; ")

@@ -13,7 +13,7 @@ import threading
 import time
 from collections import Counter
 from datetime import UTC, datetime
-from itertools import count
+from itertools import count, pairwise
 from uuid import uuid4
 
 from msgspec import Struct
@@ -84,7 +84,7 @@ class SteadyLoad:
         """Seconds between two answers of 200, while load ran."""
         times = [one.at for one in self.acks if one.at <= self.ended]
         points = [self.started, *times, self.ended]
-        return max(later - one for one, later in zip(points, points[1:], strict=False))
+        return max(later - one for one, later in pairwise(points))
 
     def wait_accepted(self, more: int) -> None:
         """Until so many more events were acknowledged."""

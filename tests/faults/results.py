@@ -46,8 +46,15 @@ class RowResult(Struct, frozen=True, kw_only=True):
     machine: str
 
     @property
+    def complaints(self) -> list[str]:
+        """Why the row is not good."""
+        if self.control is None or self.control.is_found_out:
+            return self.wrong
+        return [*self.wrong, f"the control was not found out: {self.control.outcome}"]
+
+    @property
     def is_good(self) -> bool:
-        return not self.wrong and (self.control is None or self.control.is_found_out)
+        return not self.complaints
 
 
 class Results:

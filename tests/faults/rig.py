@@ -25,7 +25,8 @@ from tests.sink_rig import Brokers
 
 DRAIN_SECONDS = 120.0
 GATEWAY_OPTIONS = {"publish_timeout_seconds": 5, "kafka_request_timeout_ms": 2000}
-SINK_OPTIONS = {"chunk_rows": 20_000, "chunk_age_seconds": 1.0, "dedup_window_offsets": 20_000}
+SINK_OPTIONS = {"chunk_rows": 20_000, "chunk_age_seconds": 1.0}
+WINDOW_OFFSETS = 5_000
 
 
 class Engines:
@@ -108,6 +109,10 @@ class FaultRig(PathRig):
         """kill -9, and a new one on its port."""
         self.gateway.kill()
         self.start_gateway(command, **options)
+
+    def start(self, instance: str | None = None, **options: object) -> Process:
+        """With a window of ids that does not take long to read back from a log shared by rows."""
+        return super().start(instance, **{"dedup_window_offsets": WINDOW_OFFSETS, **options})
 
     def start_sink(self, instance: str | None = None, **options: object) -> Process:
         return self.start(instance, **{**SINK_OPTIONS, **options})

@@ -13,6 +13,15 @@ HEADINGS = (
     "500s", "seconds", "control",
 )  # fmt: skip
 
+INTRODUCTION = """\
+What the whole path (phones, gateway, three Kafka brokers, sink, ClickHouse) went through in the
+last run of `make test-faults`, and what came of it. Phones keep every answer in a ledger;
+afterwards each acknowledged event is looked for in ClickHouse. *Lost*: not there. *Duplicated*:
+counted more than once, in rows or in sums. *Inverted*: devices whose events lie in another order
+than they were acknowledged in. *Stall*: the longest time between two answers of 200 while load ran.
+A *control* is a composition that breaks the promise on purpose: the same faults and the same
+comparison have to find it.""".splitlines()
+
 
 def table_of(results: Sequence[RowResult]) -> Table:
     columns = [
@@ -44,7 +53,7 @@ def _cells(one: RowResult) -> list[str]:
 
 def _control(one: RowResult) -> str:
     if one.control is None:
-        return "–"
+        return "none"
     word = "found" if one.control.is_found_out else "NOT FOUND"
     return f"{word}: {one.control.outcome}"
 
@@ -56,13 +65,7 @@ def page_of(results: Sequence[RowResult]) -> str:
     lines = [
         "# Faults",
         "",
-        "What the whole path (phones, gateway, three Kafka brokers, sink, ClickHouse) went through",
-        "in the last run of `make test-faults`, and what came of it. Phones keep every answer in a",
-        "ledger; afterwards each acknowledged event is looked for in ClickHouse. *Lost*: not there.",
-        "*Duplicated*: counted more than once, in rows or in sums. *Inverted*: devices whose events",
-        "lie in another order than they were acknowledged in. *Stall*: the longest time between two",
-        "answers of 200 while load ran. A *control* is a composition that breaks the promise on",
-        "purpose: the same faults and the same comparison have to find it.",
+        *INTRODUCTION,
         "",
         f"Run of {newest.at[:10]}, commit `{newest.commit}`, {newest.machine}, scale"
         f" {newest.scale:g}, {minutes:.0f} minutes. Written by `python -m tests.faults report`.",

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from tests.faults.row import Row
-from tests.faults.rows import gateway, kafka
+from tests.faults.rows import clickhouse, edge, gateway, kafka, sink
 
-ROWS: list[Row] = [*gateway.ROWS, *kafka.ROWS]
+ROWS: list[Row] = [*gateway.ROWS, *sink.ROWS, *clickhouse.ROWS, *kafka.ROWS, *edge.ROWS]
