@@ -40,6 +40,9 @@ class ClusterUnderTest:
     def bootstrap(self) -> str:
         return ",".join(one.bootstrap for one in self._brokers.values())
 
+    def port_of(self, node: int) -> int:
+        return self._brokers[node].port
+
     def start(self) -> None:
         for node in self._brokers:
             self._spawn(node)

@@ -84,6 +84,7 @@ def _attempt(
         try:
             found = run(rig, scale)
             judged.injected, judged.note = found.injected, found.note
+            judged.acknowledged = found.acknowledged
             judged.wrong = list(found.wrong)
             say("comparing")
             engines.heal()

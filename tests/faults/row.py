@@ -26,6 +26,7 @@ class Found(Struct, kw_only=True):
     injected: int  # times
     wrong: list[str] = []  # what broke a promise, in words; the ledger's findings come on top
     note: str = ""
+    acknowledged: int = 0  # events, where no ledger tells it
 
 
 class Control(Struct, frozen=True, kw_only=True):

@@ -75,6 +75,7 @@ def _zombies(rig: ExactFaultRig, rounds: int, module: str) -> Found:
         with rig.steady(pause_seconds=0.02) as load:
             load.wait_accepted(ENOUGH_FOR_A_ZOMBIE)
         freeze_and_thaw(rig, module)
+        rig.wait_idle()
         for process in rig.sinks:
             if not process.is_dead():
                 process.kill()
