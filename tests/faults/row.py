@@ -17,7 +17,6 @@ class Variant(Struct, frozen=True):
 
 KEEP_ALIVE = Variant()
 TWO_WORKERS = Variant("b", workers=2, is_connecting_anew=True)
-HAS_WORKERS = False  # `serve --workers` exists
 
 
 class Found(Struct, kw_only=True):
@@ -52,7 +51,7 @@ class Row(Struct, frozen=True, kw_only=True):
     short: float | None = None  # the scale in `make test`; None: it is tested there elsewhere
 
     def variants(self) -> list[Variant]:
-        return [KEEP_ALIVE, *([TWO_WORKERS] if self.has_variants and HAS_WORKERS else [])]
+        return [KEEP_ALIVE, *([TWO_WORKERS] if self.has_variants else [])]
 
 
 def times(scale: float, full: float, least: int = 1) -> int:

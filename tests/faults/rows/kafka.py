@@ -8,8 +8,9 @@ from collections import Counter
 
 from gateway.contract.topics import APP_EVENTS
 from tests.faults.rig import FaultRig
-from tests.faults.row import Found, Row, seconds, times
+from tests.faults.row import Control, Found, Row, seconds, times
 
+UNSORTED = ("tests.e2e.careless_gateway", "unsorted")
 PAIRS = ((1, 2), (2, 3), (3, 1))
 
 
@@ -60,6 +61,18 @@ def all_down(rig: FaultRig, scale: float) -> Found:
     return Found(injected=len(outages), note=note)
 
 
+def drained_unsorted(rig: FaultRig, scale: float) -> Found:
+    rig.start_sink()
+    rig.start_gateway(UNSORTED).wait_until_ready()
+    with rig.steady() as load:
+        load.wait_accepted(200)
+        rig.kafka.pause_all()
+        wait_out(rig, seconds(scale, 20, 6))
+        rig.kafka.heal()
+        load.wait_all_devices()
+    return Found(injected=1)
+
+
 def two_down(rig: FaultRig, scale: float) -> Found:
     """Two of three killed: the third alone must not acknowledge."""
     outages = times(scale, 5)
@@ -102,6 +115,11 @@ ROWS = [
         "acknowledged before and meanwhile is stored in order.",
         run=all_down,
         has_variants=True,
+        control=Control(
+            says="a gateway that drains its spool in no order",
+            run=drained_unsorted,
+            must="inverted",
+        ),
         seconds=800,
         short=0.01,
     ),
