@@ -10,7 +10,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from tests.faults.results import ControlResult, RowResult, commit_now, machine_now
+from tests.faults.results import ControlResult, RowResult, commit_now, keep_logs, machine_now
 from tests.faults.rig import Engines, ExactFaultRig, FaultRig
 from tests.faults.row import Control, Found, Row, Variant
 
@@ -95,6 +95,8 @@ def _attempt(
             judged.note = f"{judged.note} {rig.last_words()}".strip()
         finally:
             rig.close()
+            if judged.wrong and not is_spoiling:
+                keep_logs(f"{row.number}{variant.letter}", rig.folder)
             engines.heal()
     return judged
 

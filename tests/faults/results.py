@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
+import shutil
 import subprocess
+from functools import cache
 from pathlib import Path
 
 import msgspec
@@ -83,6 +85,15 @@ class Results:
         }
 
 
+def keep_logs(name: str, folder: Path) -> None:
+    """For whoever asks why a row failed: the logs of its gateways and sinks, in `.faults/NAME`."""
+    kept = FOLDER / name
+    kept.mkdir(parents=True, exist_ok=True)
+    for log in folder.glob("*.log"):
+        shutil.copy(log, kept)
+
+
+@cache
 def commit_now() -> str:
     """The commit, and where files differ from it a hash of the difference; "" without git."""
     try:

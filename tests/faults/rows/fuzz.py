@@ -6,7 +6,10 @@ import socket
 import time
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from random import Random
+
+from msgspec import Struct
 
 from tests.faults.rig import FaultRig
 from tests.faults.row import Found, Row, times
@@ -15,47 +18,68 @@ from tests.fuzz.targets import STATUSES, Post
 from tests.raw_http import connect
 
 SEED = 1
+CLIENTS = 9  # odd, so that each meets every maker
 ANSWER_SECONDS = 10.0
 
 Maker = Callable[[Random], Post]
 
 
 def compressed(rig: FaultRig, scale: float) -> Found:
-    return _send(rig, (targets.encoded,), times(scale, 20_000, 300))
+    return _send(rig, (targets.encoded,), times(scale, 200_000, 300))
 
 
 def strange(rig: FaultRig, scale: float) -> Found:
-    return _send(rig, (targets.native, targets.segment), times(scale, 40_000, 600))
+    return _send(rig, (targets.native, targets.segment), times(scale, 800_000, 600))
+
+
+class Told(Struct):
+    """What one client was answered."""
+
+    statuses: Counter[int]
+    wrong: list[str]
+    slowest: float = 0.0  # seconds
 
 
 def _send(rig: FaultRig, makers: tuple[Maker, ...], count: int) -> Found:
     """So many inputs: each answer is one of ours, each accepted event a row or a copy of one."""
     rig.start_sink()
     rig.start_gateway().wait_until_ready()
-    statuses: Counter[int] = Counter()
-    wrong: list[str] = []
-    slowest = 0.0
-    client = _Client(rig.gateway.port)
-    for number in range(count):
-        maker = makers[number % len(makers)]
-        post = maker(Random(f"{SEED}:{maker.__name__}:{number}"))
-        started = time.monotonic()
-        status = client.ask(post)
-        slowest = max(slowest, time.monotonic() - started)
-        statuses[status] += 1
-        if status not in STATUSES | {0}:
-            wrong.append(f"{maker.__name__}:{number} was answered {status}")
-        rig.say(f"{number} of {count} inputs")
-    client.close()
+    with ThreadPoolExecutor(CLIENTS) as threads:
+        told = list(
+            threads.map(
+                lambda first: _ask(rig, makers, range(first, count, CLIENTS)), range(CLIENTS)
+            )
+        )
+    statuses = sum((one.statuses for one in told), Counter[int]())
+    wrong = [text for one in told for text in one.wrong]
     if rig.gateway.get("/livez")[0] != 200:
         wrong.append("the gateway does not answer any more")
     if bugs := rig.metric("internal_errors_total"):
         wrong.append(f"{bugs:.0f} internal errors")
     accepted = rig.outcomes().get("accepted", 0)
     wrong += _unaccounted(rig, accepted)
-    told = ", ".join(f"{many}x {status}" for status, many in sorted(statuses.items()))
-    note = f"{told}; slowest {slowest * 1000:.0f} ms"
+    answers = ", ".join(f"{many}x {status}" for status, many in sorted(statuses.items()))
+    slowest = max(one.slowest for one in told)
+    note = f"{answers}; slowest {slowest * 1000:.0f} ms"
     return Found(injected=count, wrong=wrong[:5], note=note, acknowledged=accepted)
+
+
+def _ask(rig: FaultRig, makers: tuple[Maker, ...], numbers: range) -> Told:
+    told = Told(Counter(), [])
+    client = _Client(rig.gateway.port)
+    for number in numbers:
+        maker = makers[number % len(makers)]
+        post = maker(Random(f"{SEED}:{maker.__name__}:{number}"))
+        started = time.monotonic()
+        status = client.ask(post)
+        told.slowest = max(told.slowest, time.monotonic() - started)
+        told.statuses[status] += 1
+        if status not in STATUSES | {0}:
+            told.wrong.append(f"{maker.__name__}:{number} was answered {status}")
+        if numbers.start == 0:
+            rig.say(f"{number} of {numbers.stop} inputs")
+    client.close()
+    return told
 
 
 def _unaccounted(rig: FaultRig, accepted: int) -> list[str]:

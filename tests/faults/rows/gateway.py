@@ -10,6 +10,7 @@ from tests.faults.rig import FaultRig
 from tests.faults.row import Control, Found, Row, times
 
 EARLY = ("tests.e2e.careless_gateway", "early")
+COPY_WINDOW = 50_000  # the sink's default; the last copies come long after the first
 EXIT_SECONDS = 25.0  # what an orchestrator gives a process to end
 
 
@@ -76,7 +77,8 @@ def stopped(rig: FaultRig, scale: float) -> Found:
 
 
 def sent_three_times(rig: FaultRig, scale: float) -> Found:
-    rig.start_path()
+    rig.start_sink(dedup_window_offsets=COPY_WINDOW)
+    rig.start_gateway().wait_until_ready()
     with rig.steady(copies=3, pause_seconds=0.1) as load:
         load.wait_accepted(times(scale, 60_000, 2_000))
     posts = len(load.acks)
