@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from tests.faults.results import ControlResult, RowResult, commit_now, keep_logs, machine_now
 from tests.faults.rig import Engines, ExactFaultRig, FaultRig
-from tests.faults.row import Control, Found, Row, Variant
+from tests.faults.row import Control, Row, Variant
 
 Say = Callable[[str], None]
 
@@ -35,7 +35,7 @@ class Judged(Struct, kw_only=True):
 def run_row(engines: Engines, row: Row, variant: Variant, scale: float, say: Say) -> RowResult:
     """One row and its control. What goes wrong stands in the result, whatever it was."""
     started, at = time.monotonic(), datetime.now(UTC)
-    found = _attempt(engines, row, row.run, variant, scale, say)
+    found = _attempt(engines, row, variant, scale, say)
     control = _control(engines, row, row.control, scale, say) if row.control else None
     return RowResult(
         row=f"{row.number}{variant.letter if row.has_variants else ''}",
@@ -61,9 +61,7 @@ def run_row(engines: Engines, row: Row, variant: Variant, scale: float, say: Say
 
 def _control(engines: Engines, row: Row, control: Control, scale: float, say: Say) -> ControlResult:
     say(f"control: {control.says}")
-    found = _attempt(
-        engines, row, control.run, Variant(), scale, say, is_spoiling=control.is_spoiling
-    )
+    found = _attempt(engines, row, Variant(), scale, say, control)
     count = len(found.wrong) if control.must == "wrong" else int(getattr(found, control.must))
     if not found.is_complete:
         return ControlResult(says=control.says, outcome=found.wrong[0], is_found_out=False)
@@ -72,9 +70,11 @@ def _control(engines: Engines, row: Row, control: Control, scale: float, say: Sa
 
 
 def _attempt(
-    engines: Engines, row: Row, run: Callable[..., Found], variant: Variant, scale: float,
-    say: Say, *, is_spoiling: bool = False,
+    engines: Engines, row: Row, variant: Variant, scale: float, say: Say,
+    control: Control | None = None,
 ) -> Judged:  # fmt: skip
+    run = row.run if control is None else control.run
+    is_spoiling = control is not None and control.is_spoiling
     kafka = engines.spoilt_kafka if is_spoiling else engines.cluster
     clickhouse = engines.spoilt_clickhouse if is_spoiling else engines.clickhouse
     rig_type = ExactFaultRig if row.is_exact else FaultRig
@@ -95,7 +95,7 @@ def _attempt(
             judged.note = f"{judged.note} {rig.last_words()}".strip()
         finally:
             rig.close()
-            if judged.wrong and not is_spoiling:
+            if judged.wrong and control is None:
                 keep_logs(f"{row.number}{variant.letter}", rig.folder)
             engines.heal()
     return judged
