@@ -24,6 +24,7 @@ from tests.processes import KEY, GatewayProcess, Process
 from tests.sink_rig import Brokers
 
 DRAIN_SECONDS = 120.0
+SETTLED_SECONDS = 180.0  # the sink's own watch over a fetch that stands still takes 60 of them
 GATEWAY_OPTIONS = {"kafka_request_timeout_ms": 2000, "spool_min_free_bytes": 0}
 SINK_OPTIONS = {"chunk_rows": 20_000, "chunk_age_seconds": 1.0}
 WINDOW_OFFSETS = 5_000
@@ -172,12 +173,17 @@ class FaultRig(PathRig):
         if self.gateways and not self.gateway.is_dead():
             self.gateway.wait_until_ready()
             self.wait_drained()
-        if self.sinks and self.sinks[-1].is_dead():
+        if not self.sinks:
+            self.start_sink()
+        wait_until(self._is_settled, SETTLED_SECONDS, "an outcome for every record")
+        return self.findings()
+
+    def _is_settled(self) -> bool:
+        """A sink that has ended by itself is started again, as any supervisor would do."""
+        if self.sinks[-1].is_dead():
             self.sink_restarts += 1
             self.start_sink()
-        elif not self.sinks:
-            self.start_sink()
-        return self.findings()
+        return self.is_idle()
 
     def surplus(self) -> int:
         """How many events the hourly sums count beyond the distinct rows: no merge heals these."""
