@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: install check test demo up clean
+.PHONY: install check test test-faults demo up clean
 
 $(READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' \
@@ -27,6 +27,10 @@ check: lint
 
 test: lint
 	$(BIN)/pytest tests
+
+# What can go wrong, done on purpose for hours: make test-faults [ROW="13 2b"] [SCALE=0.1]
+test-faults: $(READY)
+	@exec $(BIN)/python -m tests.faults run $(ROW) $(if $(SCALE),--scale $(SCALE))
 
 # The whole path on real engines, in a folder of its own that is gone afterwards.
 demo: $(READY)

@@ -8,13 +8,17 @@ import signal
 import subprocess
 from pathlib import Path
 
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.client import AIOKafkaClient
+from aiokafka.errors import KafkaError
 from aiokafka.structs import TopicPartition
 
 from infra.local import kafka as local_kafka
 from infra.local.ports import BrokerPorts, free_ports
 from infra.provision import ProvisionOptions, provision
-from tests.kafka import until_answers
+from tests.kafka import until_answers, wait_until
+
+IN_SYNC_SECONDS = 120.0
 
 
 class ClusterUnderTest:
@@ -35,6 +39,9 @@ class ClusterUnderTest:
     @property
     def bootstrap(self) -> str:
         return ",".join(one.bootstrap for one in self._brokers.values())
+
+    def port_of(self, node: int) -> int:
+        return self._brokers[node].port
 
     def start(self) -> None:
         for node in self._brokers:
@@ -63,6 +70,50 @@ class ClusterUnderTest:
 
     def resume(self, node: int) -> None:
         os.kill(self._processes[node].pid, signal.SIGCONT)
+
+    def pause_all(self) -> None:
+        for node in self._running():
+            self.pause(node)
+
+    def resume_all(self) -> None:
+        for node in self._running():
+            self.resume(node)
+
+    def kill_all(self) -> None:
+        for node in self._running():
+            self.kill(node)
+
+    def _running(self) -> list[int]:
+        return [node for node, process in self._processes.items() if process.poll() is None]
+
+    def heal(self) -> None:
+        """Bring back whatever was frozen or killed; until every copy of every partition is in
+        sync again."""
+        self.resume_all()
+        dead = sorted(self._processes.keys() - self._running())
+        for node in dead:
+            self._spawn(node)
+        for node in dead:
+            asyncio.run(until_answers(self._brokers[node].bootstrap))
+        wait_until(self.is_in_sync, IN_SYNC_SECONDS, "every copy in sync")
+
+    def is_in_sync(self) -> bool:
+        return asyncio.run(self._is_in_sync())
+
+    async def _is_in_sync(self) -> bool:
+        admin = AIOKafkaAdminClient(bootstrap_servers=self.bootstrap, request_timeout_ms=5000)
+        try:
+            await admin.start()
+            described = await admin.describe_topics()
+        except (KafkaError, TimeoutError):
+            return False
+        finally:
+            await admin.close()
+        return all(
+            len(partition["isr"]) == len(self._brokers)
+            for topic in described
+            for partition in topic["partitions"]
+        )
 
     def stop(self) -> None:
         for node, process in self._processes.items():

@@ -8,9 +8,12 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
+
+import psutil
 
 from tests.clickhouse import first_line
 from tests.kafka import wait_until
@@ -110,6 +113,16 @@ class GatewayProcess(Process):
     @property
     def port(self) -> int:
         return int(self.url.rpartition(":")[2])
+
+    def members(self) -> dict[str, psutil.Process]:
+        """The processes of `serve --workers`, by name: keeper, 0, 1, …"""
+        found = {}
+        for one in psutil.Process(self.pid).children():
+            with suppress(psutil.NoSuchProcess):  # as one is that has just been killed
+                command = one.cmdline()
+                name = command[command.index("--index") + 1] if "worker" in command else "keeper"
+                found[name] = one
+        return found
 
     def wait_until_ready(self) -> None:
         wait_until(lambda: self.get("/readyz")[0] == 200, what="the gateway's readiness")

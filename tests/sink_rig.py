@@ -10,7 +10,7 @@ import asyncio
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from uuid import uuid4
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -23,7 +23,7 @@ from gateway.contract.topics import APP_EVENTS, APP_EVENTS_DEAD
 from sinks.intent import IDLE
 from tests.builders import make_record
 from tests.clickhouse import ClickHouseUnderTest
-from tests.kafka import KafkaUnderTest, read_topic, wait_until
+from tests.kafka import read_topic, wait_until
 from tests.processes import Process, sink
 
 SETTLE_SECONDS = 60.0
@@ -36,10 +36,18 @@ PARTITIONS = [
 Offsets = dict[TopicPartition, OffsetAndMetadata]
 
 
+class Brokers(Protocol):
+    """One broker or a cluster."""
+
+    @property
+    def bootstrap(self) -> str:
+        """host:port of each, comma-separated."""
+
+
 class SinkRig:
     """Starts sinks, feeds them, and looks at what they leave."""
 
-    def __init__(self, kafka: KafkaUnderTest, clickhouse: ClickHouseUnderTest, folder: Path):
+    def __init__(self, kafka: Brokers, clickhouse: ClickHouseUnderTest, folder: Path):
         self.kafka = kafka
         self.clickhouse = clickhouse
         self.url = clickhouse.url  # what the sinks are told; a test may put proxies there

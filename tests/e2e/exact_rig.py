@@ -6,11 +6,11 @@ from pathlib import Path
 
 from tests.clickhouse import ClickHouseUnderTest
 from tests.exactness import assert_exact, stored
-from tests.kafka import KafkaUnderTest, wait_until
+from tests.kafka import wait_until
 from tests.kafka_proxy import KafkaProxy
 from tests.processes import Process
 from tests.proxy import ClickHouseProxy, Dropped, Harm, Insert
-from tests.sink_rig import SinkRig
+from tests.sink_rig import Brokers, SinkRig
 
 EVENTS = "telemetry.events"
 
@@ -28,7 +28,7 @@ WINDOWS = (
 class ExactRig(SinkRig):
     """A sink rig whose sinks see Kafka and ClickHouse through proxies."""
 
-    def __init__(self, kafka: KafkaUnderTest, clickhouse: ClickHouseUnderTest, folder: Path):
+    def __init__(self, kafka: Brokers, clickhouse: ClickHouseUnderTest, folder: Path):
         super().__init__(kafka, clickhouse, folder)
         self.proxy = ClickHouseProxy(clickhouse.url)
         self.kafka_proxy = KafkaProxy(kafka.bootstrap)

@@ -17,9 +17,9 @@ from loadtest.ledger import Ledger
 from loadtest.verify import Findings, check
 from sinks.clickhouse.sql import connect
 from tests.clickhouse import ClickHouseUnderTest
-from tests.kafka import KafkaUnderTest, wait_until
+from tests.kafka import wait_until
 from tests.processes import KEY, GatewayProcess, add_key
-from tests.sink_rig import SinkRig
+from tests.sink_rig import Brokers, SinkRig
 
 GATEWAY = ("gateway", "serve")
 DEVICES = 120
@@ -29,9 +29,10 @@ PLAY_SECONDS = 4.0
 class PathRig(SinkRig):
     """A sink rig with a gateway before it, which can be killed and comes back on its port."""
 
-    def __init__(self, kafka: KafkaUnderTest, clickhouse: ClickHouseUnderTest, folder: Path):
+    def __init__(self, kafka: Brokers, clickhouse: ClickHouseUnderTest, folder: Path):
         super().__init__(kafka, clickhouse, folder)
         add_key(self.app, folder)
+        self.gateway_bootstrap = kafka.bootstrap
         self.gateways: list[GatewayProcess] = []
         self.ledger = Ledger()
 
@@ -41,7 +42,7 @@ class PathRig(SinkRig):
 
     def start_gateway(self, command: Sequence[str] = GATEWAY, **options: object) -> GatewayProcess:
         port = self.gateways[0].port if self.gateways else 0
-        started = GatewayProcess(self.bootstrap, self.folder, port, command, **options)
+        started = GatewayProcess(self.gateway_bootstrap, self.folder, port, command, **options)
         self.gateways.append(started)
         return started
 

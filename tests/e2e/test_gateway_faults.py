@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.e2e.path_rig import PathRig
+from tests.kafka import KafkaUnderTest
 
 EARLY = ("tests.e2e.careless_gateway", "early")
 ANY_PARTITION = ("tests.e2e.careless_gateway", "any")
@@ -28,19 +29,19 @@ def kill_under_load(path: PathRig) -> None:
             path.start_gateway()
 
 
-def kill_while_kafka_stands(path: PathRig, command: tuple[str, str]) -> None:
+def kill_while_kafka_stands(path: PathRig, kafka: KafkaUnderTest, command: tuple[str, str]) -> None:
     """Kafka stops in the middle; then the gateway is killed, and both come back."""
     path.start_gateway(command, **IMPATIENT).wait_until_ready()
     with path.load(seed=2):
         path.wait_accepted(300)
-        path.kafka.pause()
+        kafka.pause()
         before = path.ledger.totals()
         if command == EARLY:
             path.wait_accepted(before.accepted + 300)
         else:
             path.wait_unanswered(before.unanswered + 50)
         path.gateway.kill()
-        path.kafka.resume()
+        kafka.resume()
         path.start_gateway(command, **IMPATIENT)
 
 
@@ -51,21 +52,25 @@ class TestKilled:
         assert path.ledger.totals().unanswered > 0  # the kills hit POSTs in flight
         path.assert_kept()
 
-    def test_while_kafka_stands_it_loses_nothing_it_acknowledged(self, path: PathRig) -> None:
-        kill_while_kafka_stands(path, ("gateway", "serve"))
+    def test_while_kafka_stands_it_loses_nothing_it_acknowledged(
+        self, path: PathRig, kafka: KafkaUnderTest
+    ) -> None:
+        kill_while_kafka_stands(path, kafka, ("gateway", "serve"))
 
         path.assert_kept()
 
 
 class TestKafkaStops:
-    def test_posts_are_told_to_come_again_until_kafka_goes_on(self, path: PathRig) -> None:
+    def test_posts_are_told_to_come_again_until_kafka_goes_on(
+        self, path: PathRig, kafka: KafkaUnderTest
+    ) -> None:
         path.start_gateway(**IMPATIENT).wait_until_ready()
         with path.load(seed=3):
             path.wait_accepted(300)
-            path.kafka.pause()
+            kafka.pause()
             path.wait_unanswered(100)
             path.wait_unready()
-            path.kafka.resume()
+            kafka.resume()
 
         reasons = {why for outcome, why, _ in path.ledger.reasons() if outcome == "unanswered"}
         assert reasons == {"503 not_kept"}
@@ -87,8 +92,10 @@ class TestStopped:
 
 
 class TestControls:
-    def test_a_gateway_that_says_200_too_early_loses_events(self, path: PathRig) -> None:
-        kill_while_kafka_stands(path, EARLY)
+    def test_a_gateway_that_says_200_too_early_loses_events(
+        self, path: PathRig, kafka: KafkaUnderTest
+    ) -> None:
+        kill_while_kafka_stands(path, kafka, EARLY)
 
         assert path.findings().lost
 

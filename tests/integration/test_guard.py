@@ -6,11 +6,8 @@ replaces, is the control at the end.
 
 from __future__ import annotations
 
-import contextlib
 import gzip
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,14 +15,22 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.clickhouse import first_line
 from tests.kafka import wait_until
-from tests.processes import KEY, GatewayProcess, add_key
+from tests.processes import GatewayProcess, Process, add_key
+from tests.raw_http import (
+    AMBIGUOUS_HEADS,
+    BAD_CHUNKS,
+    GOOD_HEAD,
+    LIVEZ,
+    ask,
+    connect,
+    read_all,
+    sent_behind_an_answer,
+    status_of,
+)
 
 NOBODY = "127.0.0.1:1"
 HEAD_SECONDS = 1.0
-GOOD_HEAD = f"POST /v1/events HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer {KEY}\r\n"
-LIVEZ = b"GET /livez HTTP/1.1\r\nHost: h\r\n\r\n"
 
 
 @pytest.fixture(scope="module")
@@ -40,21 +45,6 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess
     assert process.stop() == 0
 
 
-def connect(port: int) -> socket.socket:
-    return socket.create_connection(("127.0.0.1", port), timeout=30)
-
-
-def read_all(client: socket.socket) -> bytes:
-    """What comes until the other side closes; a reset is a close too."""
-    found = b""
-    try:
-        while chunk := client.recv(65536):
-            found += chunk
-    except ConnectionError:
-        pass
-    return found
-
-
 def read_one(client: socket.socket) -> bytes:
     """One answer of /livez, which may come in pieces."""
     found = b""
@@ -65,51 +55,23 @@ def read_one(client: socket.socket) -> bytes:
     return found
 
 
-def status_of(answer: bytes) -> int:
-    return int(answer.split(b" ")[1]) if answer.startswith(b"HTTP/1.1 ") else 0
-
-
-def ask(gateway: GatewayProcess, request: bytes) -> bytes:
-    """The answers to these bytes, until the gateway closes."""
-    with connect(gateway.port) as client:
-        with contextlib.suppress(ConnectionError):
-            client.sendall(request)
-        return read_all(client)
-
-
 class TestSmuggling:
-    @pytest.mark.parametrize(
-        "head",
-        [
-            "Host: h\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n",
-            "Host: h\r\nContent-Length: 5\r\nContent-Length: 6\r\n",
-            "Host: h\r\nContent-Length: 5, 5\r\n",
-            "Host: h\r\nContent-Length: +5\r\n",
-            "Host: h\r\nContent-Length: 0x5\r\n",
-            "Host: h\r\nContent-Length: -5\r\n",
-            "Host: h\r\nTransfer-Encoding: xchunked\r\n",
-            "Host: h\r\nTransfer-Encoding: chunked, identity\r\n",
-            "Host: h\r\nTransfer-Encoding : chunked\r\n",
-            "Host: h\r\nX: a\r\n b\r\n",
-            "Host: h\r\nX: a\0b\r\n",
-            "Host: h\nX: a\r\n",
-            "Host: h\r\nHost: i\r\n",
-            "X: no host\r\n",
-        ],
-    )
+    @pytest.mark.parametrize("head", AMBIGUOUS_HEADS)
     def test_a_request_of_two_meanings_is_refused_and_nothing_behind_it_runs(
         self, gateway: GatewayProcess, head: str
     ) -> None:
         smuggled = b"0\r\n\r\n" + LIVEZ
-        answer = ask(gateway, b"POST /v1/events HTTP/1.1\r\n" + head.encode() + b"\r\n" + smuggled)
+        answer = ask(
+            gateway.port, b"POST /v1/events HTTP/1.1\r\n" + head.encode() + b"\r\n" + smuggled
+        )
 
         assert status_of(answer) == 400
         assert b'{"live":true}' not in answer
 
-    @pytest.mark.parametrize("chunk", [b"0x5\r\nhello\r\n", b"+5\r\nhello\r\n", b"5 \r\nhello\r\n"])
+    @pytest.mark.parametrize("chunk", BAD_CHUNKS)
     def test_a_chunk_whose_size_is_no_number(self, gateway: GatewayProcess, chunk: bytes) -> None:
         head = GOOD_HEAD.encode() + b"Content-Type: application/json\r\n"
-        answer = ask(gateway, head + b"Transfer-Encoding: chunked\r\n\r\n" + chunk + LIVEZ)
+        answer = ask(gateway.port, head + b"Transfer-Encoding: chunked\r\n\r\n" + chunk + LIVEZ)
 
         assert b'{"live":true}' not in answer
         assert status_of(answer) in (0, 400)
@@ -126,18 +88,18 @@ class TestSmuggling:
         ],
     )
     def test_what_is_not_http(self, gateway: GatewayProcess, request_: bytes) -> None:
-        assert status_of(ask(gateway, request_)) == 400
+        assert status_of(ask(gateway.port, request_)) == 400
 
     def test_an_upgrade_is_ignored_and_ends_the_connection(self, gateway: GatewayProcess) -> None:
         upgrade = LIVEZ[:-2] + b"Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
 
-        assert ask(gateway, upgrade + LIVEZ).count(b'{"live":true}') == 1
+        assert ask(gateway.port, upgrade + LIVEZ).count(b'{"live":true}') == 1
 
 
 class TestHeads:
     def test_a_head_of_20_megabytes_is_refused_early(self, gateway: GatewayProcess) -> None:
         before = psutil.Process(gateway.pid).memory_info().rss
-        answer = ask(gateway, b"GET /livez HTTP/1.1\r\nHost: h\r\nX: " + b"a" * 20_000_000)
+        answer = ask(gateway.port, b"GET /livez HTTP/1.1\r\nHost: h\r\nX: " + b"a" * 20_000_000)
 
         assert status_of(answer) == 431
         assert psutil.Process(gateway.pid).memory_info().rss - before < 8_000_000
@@ -146,17 +108,17 @@ class TestHeads:
     def test_a_complete_head_beyond_the_limit(self, gateway: GatewayProcess, size: int) -> None:
         request_ = b"GET /livez HTTP/1.1\r\nHost: h\r\nX: " + b"a" * size + b"\r\n\r\n"
 
-        assert status_of(ask(gateway, request_)) == 431
+        assert status_of(ask(gateway.port, request_)) == 431
 
     def test_too_many_headers(self, gateway: GatewayProcess) -> None:
         many = b"".join(b"x-%d: 1\r\n" % number for number in range(100))
 
-        assert status_of(ask(gateway, LIVEZ[:-2] + many + b"\r\n")) == 431
+        assert status_of(ask(gateway.port, LIVEZ[:-2] + many + b"\r\n")) == 431
 
     def test_a_long_url_counts(self, gateway: GatewayProcess) -> None:
         request_ = b"GET /" + b"a" * 40_000 + b" HTTP/1.1\r\nHost: h\r\n\r\n"
 
-        assert status_of(ask(gateway, request_)) == 431
+        assert status_of(ask(gateway.port, request_)) == 431
 
     def test_heads_within_the_limits_pass_however_they_are_cut(
         self, gateway: GatewayProcess
@@ -179,7 +141,7 @@ class TestSlow:
     def test_a_body_that_does_not_come_is_408(self, gateway: GatewayProcess) -> None:
         head = GOOD_HEAD + "Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{"
 
-        assert status_of(ask(gateway, head.encode())) == 408
+        assert status_of(ask(gateway.port, head.encode())) == 408
 
     def test_hundreds_of_slow_sockets_do_not_stop_a_good_client(
         self, gateway: GatewayProcess
@@ -209,15 +171,7 @@ class TestSlow:
 
 class TestEarlyAnswers:
     def test_a_body_behind_a_413_is_not_read_on(self, gateway: GatewayProcess) -> None:
-        head = GOOD_HEAD + "Content-Type: application/json\r\nContent-Length: 500000000\r\n\r\n"
-        sent = 0
-        with connect(gateway.port) as client:
-            client.sendall(head.encode())
-            try:
-                while sent < 100_000_000:
-                    sent += client.send(b"x" * 65536)
-            except (ConnectionError, TimeoutError):
-                pass
+        sent = sent_behind_an_answer(gateway.port, megabytes=100)
 
         assert sent < 20_000_000
 
@@ -225,7 +179,7 @@ class TestEarlyAnswers:
         body = b"x" * 700_000
         head = GOOD_HEAD + "Content-Type: application/json\r\nContent-Length: 9000000\r\n\r\n"
 
-        assert status_of(ask(gateway, head.encode() + body)) == 413
+        assert status_of(ask(gateway.port, head.encode() + body)) == 413
 
     def test_a_body_behind_a_401_may_be_short_but_not_endless(
         self, gateway: GatewayProcess
@@ -237,13 +191,13 @@ class TestEarlyAnswers:
         endless = f"{head}Content-Length: 99999999999\r\n\r\n".encode() + b"x" * 2_000_000
 
         assert status_of(answers) == 401
-        assert status_of(ask(gateway, endless)) in (0, 401)
+        assert status_of(ask(gateway.port, endless)) in (0, 401)
 
     def test_a_bomb_is_refused_and_the_connection_closed(self, gateway: GatewayProcess) -> None:
         bomb = gzip.compress(b"\0" * 50_000_000)
         head = GOOD_HEAD + "Content-Type: application/json\r\nContent-Encoding: gzip\r\n"
 
-        answer = ask(gateway, f"{head}Content-Length: {len(bomb)}\r\n\r\n".encode() + bomb)
+        answer = ask(gateway.port, f"{head}Content-Length: {len(bomb)}\r\n\r\n".encode() + bomb)
         assert status_of(answer) == 413
 
 
@@ -254,7 +208,7 @@ class TestPipelining:
         missing = b"GET /nothing HTTP/1.1\r\nHost: h\r\n\r\n"
         last = LIVEZ[:-2] + b"Connection: close\r\n\r\n"
 
-        answers = ask(gateway, LIVEZ + missing + last)
+        answers = ask(gateway.port, LIVEZ + missing + last)
 
         statuses = [int(part.split(b" ")[0]) for part in answers.split(b"HTTP/1.1 ")[1:]]
         assert statuses == [200, 404, 200]
@@ -269,30 +223,16 @@ class TestPipelining:
 
 
 def test_what_was_cut_is_counted_by_its_code(gateway: GatewayProcess) -> None:
-    ask(gateway, b"hello\r\n\r\n")
+    ask(gateway.port, b"hello\r\n\r\n")
 
     _, text = gateway.get("/metrics")
     assert 'telemetry_gateway_cut_connections_total{code="invalid_http"}' in text
 
 
-CONTROL = """
-import asyncio, socket, uvicorn
-async def app(scope, receive, send):
-    await send({"type": "http.response.start", "status": 200, "headers": []})
-    await send({"type": "http.response.body", "body": b"ok"})
-listener = socket.create_server(("127.0.0.1", 0))
-print("control", listener.getsockname()[1], flush=True)
-config = uvicorn.Config(app, http="httptools", lifespan="off", log_config=None)
-asyncio.run(uvicorn.Server(config).serve(sockets=[listener]))
-"""
-
-
 def test_uvicorn_s_own_protocol_lets_these_pass(tmp_path: Path) -> None:
-    output = tmp_path / "output"
-    with output.open("wb") as file:
-        process = subprocess.Popen([sys.executable, "-c", CONTROL], stdout=file)
+    control = Process(["tests.plain_uvicorn"], {}, "control", tmp_path / "control.log")
     try:
-        port = int(first_line(process, output, "control").split()[1])
+        port = int(control.wait_ready().rpartition(":")[2])
         close = b"Connection: close\r\n\r\n"
         with connect(port) as client:
             client.sendall(b"GET / HTTP/1.1\r\nHost: h\r\nX: " + b"a" * 5_000_000 + b"\r\n" + close)
@@ -301,5 +241,4 @@ def test_uvicorn_s_own_protocol_lets_these_pass(tmp_path: Path) -> None:
             client.sendall(b"GET / HTTP/1.1\r\n" + close)
             assert status_of(read_all(client)) == 200
     finally:
-        process.kill()
-        process.wait(30)
+        control.kill()

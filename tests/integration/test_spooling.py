@@ -12,10 +12,8 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from pathlib import Path
 
-import psutil
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -64,16 +62,6 @@ class Rig:
         self.gateways.append(made)
         made.wait_until_ready()
         return made
-
-    def members(self) -> dict[str, psutil.Process]:
-        """The processes of `serve --workers`: keeper, 0, 1."""
-        found = {}
-        for one in psutil.Process(self.gateway.pid).children():
-            with suppress(psutil.NoSuchProcess):  # as one is that has just been killed
-                command = one.cmdline()
-                name = command[command.index("--index") + 1] if "worker" in command else "keeper"
-                found[name] = one
-        return found
 
     def metric(self, name: str, **labels: str) -> float:
         """The sum of its series that have these labels."""
@@ -199,18 +187,20 @@ class TestWorkers:
         posting = Posting(rig.start(TWO))
         with posting.running():
             for name in ("0", "keeper", "1"):
-                before = rig.members()[name]
+                before = rig.gateway.members()[name]
                 posting.wait_told("kafka", 100)
                 before.kill()
                 wait_until(
-                    lambda name=name, before=before: rig.members().get(name, before) != before,  # type: ignore[misc]
+                    lambda name=name, before=before: (
+                        rig.gateway.members().get(name, before) != before
+                    ),  # type: ignore[misc]
                     what="another process",
                 )
             posting.wait_told("kafka", 100)
             rig.broker.pause()
             posting.wait_told("spool", 100)
             for name in ("keeper", "0"):
-                rig.members()[name].kill()
+                rig.gateway.members()[name].kill()
                 posting.wait_told("spool", 100)
             rig.broker.resume()
             posting.wait_told("kafka", 100)
@@ -221,7 +211,7 @@ class TestWorkers:
 
     def test_they_are_replaced_one_by_one_on_sighup(self, rig: Rig) -> None:
         posting = Posting(rig.start(TWO))
-        before = rig.members()
+        before = rig.gateway.members()
         with posting.running():
             posting.wait_told("kafka", 100)
             os.kill(rig.gateway.pid, signal.SIGHUP)
@@ -230,7 +220,7 @@ class TestWorkers:
             )
             posting.wait_told("kafka", 100)
 
-        after = rig.members()
+        after = rig.gateway.members()
         assert after["keeper"] == before["keeper"]
         assert {after["0"], after["1"]}.isdisjoint(before.values())
         assert set(posting.told) <= {"kafka", "0"}
@@ -238,7 +228,7 @@ class TestWorkers:
 
     def test_all_end_when_their_supervisor_is_killed(self, rig: Rig) -> None:
         posting = Posting(rig.start(TWO))
-        members = rig.members()
+        members = rig.gateway.members()
         (folder,) = {one.cmdline()[one.cmdline().index("--run") + 1] for one in members.values()}
         with posting.running():
             posting.wait_told("kafka", 100)
@@ -267,7 +257,7 @@ class TestWorkers:
 
     def test_a_stop_ends_all_of_them(self, rig: Rig) -> None:
         rig.start(TWO)
-        members = rig.members()
+        members = rig.gateway.members()
 
         assert rig.gateway.stop() == 0
         assert not any(one.is_running() for one in members.values())

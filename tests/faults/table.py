@@ -1,0 +1,89 @@
+"""Results as people read them: one table on the terminal, one page of documentation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.table import Column, Table
+
+from tests.faults.results import RowResult
+
+HEADINGS = (
+    "row", "fault", "injected", "acknowledged", "lost", "duplicated", "inverted", "stall s",
+    "500s", "seconds", "control",
+)  # fmt: skip
+
+INTRODUCTION = """\
+What the whole path (phones, gateway, three Kafka brokers, sink, ClickHouse) went through in the
+last run of `make test-faults`, and what came of it. Phones keep every answer in a ledger;
+afterwards each acknowledged event is looked for in ClickHouse. *Lost*: not there. *Duplicated*:
+counted more than once, in rows or in sums. *Inverted*: devices whose events lie in another order
+than they were acknowledged in. *Stall*: the longest time between two answers of 200 while load ran.
+A *control* is a composition that breaks the promise on purpose: the same faults and the same
+comparison have to find it.""".splitlines()
+
+
+def table_of(results: Sequence[RowResult]) -> Table:
+    columns = [
+        Column(name, justify="left" if name in ("row", "fault", "control") else "right")
+        for name in HEADINGS
+    ]
+    table = Table(*columns)
+    for one in results:
+        style = None if one.is_good else "bold red"
+        table.add_row(*_cells(one), style=style)
+    return table
+
+
+def _cells(one: RowResult) -> list[str]:
+    return [
+        one.row,
+        one.title,
+        str(one.injected),
+        f"{one.acknowledged:,}",
+        str(one.lost),
+        str(one.duplicated),
+        str(one.inverted),
+        f"{one.stall_seconds:.1f}",
+        str(one.errors_500),
+        f"{one.seconds:.0f}",
+        _control(one),
+    ]
+
+
+def _control(one: RowResult) -> str:
+    if one.control is None:
+        return "none"
+    word = "found" if one.control.is_found_out else "NOT FOUND"
+    return f"{word}: {one.control.outcome}"
+
+
+def page_of(results: Sequence[RowResult]) -> str:
+    """docs/FAULTS.md."""
+    newest = max(results, key=lambda one: one.at)
+    minutes = sum(one.seconds for one in results) / 60
+    lines = [
+        "# Faults",
+        "",
+        *INTRODUCTION,
+        "",
+        f"Run of {newest.at[:10]}, commit `{newest.commit}`, {newest.machine}, scale"
+        f" {newest.scale:g}, {minutes:.0f} minutes. Written by `python -m tests.faults report`.",
+        "",
+        "| " + " | ".join(HEADINGS) + " |",
+        "| " + " | ".join("---" for _ in HEADINGS) + " |",
+        *("| " + " | ".join(_cells(one)) + " |" for one in results),
+        "",
+        "## The rows",
+        "",
+    ]
+    for one in results:
+        lines.append(f"**{one.row}** {one.fault}")
+        if one.note:
+            lines.append(f"{one.note[0].upper()}{one.note[1:]}.")
+        if one.control is not None:
+            lines.append(f"Control: {one.control.says}.")
+        if one.wrong:
+            lines.append(f"**Failed**: {'; '.join(one.wrong)}.")
+        lines.append("")
+    return "\n".join(lines).rstrip("\n") + "\n"
