@@ -3,28 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import sys
-from collections.abc import Coroutine
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
 from rich.table import Column, Table
 
-from gateway.runtime import (
-    BAD_USAGE,
-    FOUND_WRONG,
-    ConfigError,
-    load_config,
-    options_of,
-    setup_logging,
-    shown,
-)
+from gateway.runtime import BAD_USAGE, FOUND_WRONG, options_of, setup_logging, shown
 from sinks.clickhouse import present, sql
+from sinks.command import ask, fail, load, server
 from sinks.config import PREFIXES, SinkConfig
+from sinks.letters.__main__ import app as letters_app
 from sinks.run import Stopped, run_clickhouse
 
 app = typer.Typer(
@@ -34,39 +26,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-T = TypeVar("T")
-
-
-def _config() -> SinkConfig:
-    try:
-        config = load_config(SinkConfig, PREFIXES, os.environ)
-        config.client_security()
-    except ConfigError as error:
-        raise _fail(str(error), BAD_USAGE) from None
-    return config
-
-
-def _fail(text: str, code: int) -> typer.Exit:
-    typer.echo(f"telemetry-sink: {text}", err=True)
-    return typer.Exit(code)
-
-
-def _server(config: SinkConfig) -> sql.Server:
-    return sql.Server(
-        url=config.clickhouse_url,
-        user=config.clickhouse_user,
-        password=config.clickhouse_password,
-    )
-
-
-def _ask(work: Coroutine[Any, Any, T]) -> T:
-    """Run `work`; what the user did wrong or the server refused becomes a line and a code."""
-    try:
-        return asyncio.run(work)
-    except sql.QueryError as error:
-        raise _fail(str(error), BAD_USAGE) from None
-    except (sql.Unreachable, sql.SchemaError, sql.ClickHouseError) as error:
-        raise _fail(str(error), FOUND_WRONG) from None
+app.add_typer(letters_app)
 
 
 @app.command("run")
@@ -81,7 +41,7 @@ def run_command(
 
     Example: telemetry-sink run --instance sink-0
     """
-    config = _config()
+    config = load()
     setup_logging(config.log_level)
 
     async def main() -> None:
@@ -94,7 +54,7 @@ def run_command(
     try:
         asyncio.run(main())
     except Stopped as reason:
-        raise _fail(str(reason), FOUND_WRONG) from None
+        raise fail(str(reason), FOUND_WRONG) from None
 
 
 @app.command("migrate")
@@ -103,16 +63,16 @@ def migrate_command() -> None:
 
     Example: TELEMETRY_CLICKHOUSE_URL=http://clickhouse:8123 telemetry-sink migrate
     """
-    config = _config()
+    config = load()
 
     async def main() -> list[str]:
-        client = await sql.connect(_server(config))
+        client = await sql.connect(server(config))
         try:
             return await sql.apply_schema(client)
         finally:
             await client.close()
 
-    done = _ask(main())
+    done = ask(main())
     typer.echo("\n".join(f"applied {name}" for name in done) or "nothing to apply")
 
 
@@ -128,24 +88,24 @@ def query_command(
 
     Example: telemetry-sink query daily_active_devices --param app=shop --param from=2026-11-01
     """
-    config = _config()
+    config = load()
     params: dict[str, str] = {}
     for one in param or []:
         key, separator, value = one.partition("=")
         if not separator:
-            raise _fail(f"--param {one!r} must be name=value", BAD_USAGE)
+            raise fail(f"--param {one!r} must be name=value", BAD_USAGE)
         params[key] = value
     today = datetime.now(UTC).date()
 
     async def main() -> sql.Answer:
         sql.load(name).check(params, today)  # what is wrong is told without asking the server
-        client = await sql.connect(_server(config))
+        client = await sql.connect(server(config))
         try:
             return await sql.run_query(client, name, params, today)
         finally:
             await client.close()
 
-    answer = _ask(main())
+    answer = ask(main())
     if format_ == "json":
         typer.echo(present.as_json(answer))
     elif format_ == "csv":
@@ -168,7 +128,7 @@ def queries_command() -> None:
 @app.command("config")
 def config_command() -> None:
     """Show every option with its value, as this environment sets it."""
-    config = _config()
+    config = load()
     table = Table(Column("variable", no_wrap=True), "value", "meaning")
     for option in options_of(SinkConfig, PREFIXES):
         table.add_row(option.variable, shown(config, option), option.meaning)

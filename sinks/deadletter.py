@@ -79,6 +79,11 @@ class DeadLetterWriter:
             log.warning("the dead-letter producer did not stop: %s", type(error).__name__)
 
 
+def is_cut(value: bytes, letter: DeadLetter) -> bool:
+    """Whether a sink's letter holds only the beginning of its record."""
+    return len(value) >= MAX_RECORD_BYTES and letter.text.endswith(" bytes)")
+
+
 def _headers(topic: str, partition: int, bad: Bad) -> Headers:
     """The record's own, then the letter's: of two headers with one name the last one counts."""
     own = list(bad.record.headers)

@@ -117,7 +117,8 @@ class SinkRig:
         wait_until(self.is_idle, SETTLE_SECONDS, "an outcome for every record")
 
     def is_idle(self) -> bool:
-        ends, offsets = asyncio.run(self._ends()), self.committed()
+        offsets = self.committed()
+        ends = asyncio.run(self._ends())  # afterwards: a chunk's letters come before its commit
         return all(
             end == 0
             or (

@@ -112,7 +112,7 @@ def test_links_and_files_lead_somewhere(page: str) -> None:
 @pytest.mark.parametrize("page", PAGES)
 def test_every_command_is_one(page: str) -> None:
     """Each `telemetry-… command` of a page answers --help."""
-    said = set(re.findall(r"\btelemetry-(gateway|sink|infra|loadtest) ([a-z]+)\b", PAGES[page]))
+    said = set(re.findall(r"\btelemetry-(gateway|sink|infra|loadtest) ([a-z-]+)\b", PAGES[page]))
     modules = {"gateway": "gateway", "sink": "sinks", "infra": "infra", "loadtest": "loadtest"}
     for script, command in sorted(said):
         asked = [sys.executable, "-m", modules[script], command, "--help"]

@@ -6,8 +6,8 @@ import re
 
 from sinks.sink import Misconfigured, Retryable, Unwritable
 
-# A row is at fault: syntax, type, range, duplicate key, UUID, date.
-PERMANENT = {6, 26, 27, 32, 33, 38, 41, 53, 69, 70, 72, 117, 131, 321, 349, 376, 467}
+# A row is at fault: syntax, type, range, duplicate key, UUID, date, an operator's constraint.
+PERMANENT = {6, 26, 27, 32, 33, 38, 41, 53, 69, 70, 72, 117, 131, 321, 349, 376, 467, 469}
 # The tables, the user or the settings are at fault.
 CONFIGURATION = {16, 47, 60, 62, 81, 115, 164, 192, 193, 194, 195, 291, 497, 516}
 TOO_MANY_PARTS = 252  # slow down; but "for single INSERT block" means the block, for ever

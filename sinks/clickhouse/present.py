@@ -38,10 +38,14 @@ def plain(value: object) -> object:
     return value
 
 
+def objects(answer: Answer) -> list[dict[str, object]]:
+    """One per row, of plain values."""
+    return [{name: plain(value) for name, value in row.items()} for row in answer.as_objects()]
+
+
 def as_json(answer: Answer) -> str:
     """A list of objects, one per row."""
-    objects = [{name: plain(value) for name, value in row.items()} for row in answer.as_objects()]
-    return json.dumps(objects, indent=2, ensure_ascii=False)
+    return json.dumps(objects(answer), indent=2, ensure_ascii=False)
 
 
 def as_csv(answer: Answer) -> str:

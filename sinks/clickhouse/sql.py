@@ -74,7 +74,7 @@ async def connect(server: Server) -> AsyncClient:
     """A client of `server`; close it after use. Raises Unreachable."""
     host, port, secure = _address(server.url)
     try:
-        return await _answered(
+        return await answered(
             clickhouse_connect.get_async_client(
                 host=host,
                 port=port,
@@ -114,8 +114,8 @@ async def apply_schema(client: AsyncClient, files: Sequence[Migration] | None = 
     """
     files = migrations() if files is None else files
     try:
-        await _answered(client.command("CREATE DATABASE IF NOT EXISTS telemetry"))
-        await _answered(client.command(_LEDGER))
+        await answered(client.command("CREATE DATABASE IF NOT EXISTS telemetry"))
+        await answered(client.command(_LEDGER))
         applied = await _applied(client)
     except ClickHouseError as error:
         raise SchemaError(f"the ledger of the schema: {_one_line(error)}") from None
@@ -127,7 +127,7 @@ async def apply_schema(client: AsyncClient, files: Sequence[Migration] | None = 
 
 async def _applied(client: AsyncClient) -> dict[str, str]:
     """The SHA-256 of every file that was applied, by its name."""
-    found = await _answered(
+    found = await answered(
         client.query("SELECT name, sha256 FROM telemetry.schema_migrations FINAL")
     )
     return {str(name): str(digest) for name, digest in found.result_rows}
@@ -136,11 +136,11 @@ async def _applied(client: AsyncClient) -> dict[str, str]:
 async def _apply(client: AsyncClient, one: Migration) -> None:
     for number, statement in enumerate(statements(one.sql), start=1):
         try:
-            await _answered(client.command(statement))
+            await answered(client.command(statement))
         except ClickHouseError as error:
             raise SchemaError(f"{one.name}, statement {number}: {_one_line(error)}") from None
     record = "INSERT INTO telemetry.schema_migrations (name, sha256) VALUES"
-    await _answered(client.command(f"{record} ('{one.name}', '{one.sha256}')"))
+    await answered(client.command(f"{record} ('{one.name}', '{one.sha256}')"))
 
 
 async def run_query(
@@ -152,13 +152,13 @@ async def run_query(
     """
     query = load(name)
     values = query.check(params, today)
-    result = await _answered(client.query(query.sql, parameters=values))
+    result = await answered(client.query(query.sql, parameters=values))
     rows = [tuple(row) for row in result.result_rows]
     # An answer without rows comes without names too.
     return Answer(tuple(result.column_names) if rows else query.columns, rows)
 
 
-async def _answered(call: Awaitable[T]) -> T:
+async def answered(call: Awaitable[T]) -> T:
     """What `call` gives, within the deadline. Raises Unreachable, ClickHouseError."""
     try:
         async with asyncio.timeout(ANSWER_SECONDS):

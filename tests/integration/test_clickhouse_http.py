@@ -278,3 +278,85 @@ class TestBrowsers:
             urlopen(f"{clickhouse.url}/?{query}", timeout=30)
 
         assert numbers(clickhouse, table) == []
+
+
+class TestInsertsThatFailBehindTheParsing:
+    """A 200 to rows that were not stored would lose them: the sink would go on."""
+
+    @pytest.fixture
+    def table(self, clickhouse: ClickHouseUnderTest) -> Iterator[str]:
+        name = f"telemetry.t_{uuid4().hex}"
+        yield name
+        clickhouse.ask(f"DROP TABLE IF EXISTS {name}")
+
+    def test_too_many_parts(self, clickhouse: ClickHouseUnderTest, table: str) -> None:
+        create(clickhouse, f"{table} (n UInt32)", "parts_to_throw_insert = 1")
+        clickhouse.ask(f"SYSTEM STOP MERGES {table}")
+
+        answers = [clickhouse.ask(f'INSERT INTO {table} FORMAT JSONEachRow {{"n":{n}}}')
+                   for n in range(3)]  # fmt: skip
+
+        (stored,) = clickhouse.rows(f"SELECT count() FROM {table}")
+        assert [status for status, _ in answers].count(200) == int(stored[0]) == 1
+        assert "Code: 252. " in answers[-1][1]
+
+    def test_too_many_partitions(self, clickhouse: ClickHouseUnderTest, table: str) -> None:
+        create(clickhouse, f"{table} (n UInt32)", partition="n")
+        rows = "\n".join(f'{{"n":{n}}}' for n in range(101))
+
+        status, text = clickhouse.ask(f"INSERT INTO {table} FORMAT JSONEachRow\n{rows}")
+
+        assert status == 500
+        assert "Code: 252. " in text
+
+    def test_a_constraint(self, clickhouse: ClickHouseUnderTest, table: str) -> None:
+        create(clickhouse, f"{table} (n UInt32, CONSTRAINT small CHECK n < 5)")
+
+        status, text = clickhouse.ask(f'INSERT INTO {table} FORMAT JSONEachRow {{"n":7}}')
+
+        assert status == 500
+        assert text.startswith("Code: 469. ")
+
+    def test_a_bad_row_is_told_as_a_server_tells_it(
+        self, clickhouse: ClickHouseUnderTest, table: str
+    ) -> None:
+        create(clickhouse, f"{table} (n UInt32)")
+
+        status, text = clickhouse.ask(f'INSERT INTO {table} FORMAT JSONEachRow {{"n":"x"}}')
+
+        assert status == 400
+        assert text.startswith("Code: 27. DB::Exception: Cannot parse input: expected")
+        assert text.count("(CANNOT_PARSE_INPUT_ASSERTION_FAILED)") == 1
+        assert "file" not in text
+
+    def test_a_view(self, clickhouse: ClickHouseUnderTest, table: str) -> None:
+        create(clickhouse, f"{table} (n UInt32)")
+        view = f"{table}_mv"
+        made = f"CREATE MATERIALIZED VIEW {view} ENGINE = MergeTree ORDER BY n AS"
+        assert clickhouse.ask(f"{made} SELECT throwIf(n = 7) AS n FROM {table}") == (200, "")
+
+        status, text = clickhouse.ask(f'INSERT INTO {table} FORMAT JSONEachRow {{"n":7}}')
+        clickhouse.ask(f"DROP TABLE {view}")
+
+        assert status == 500
+        assert text.startswith("Code: 395. ")
+
+    def test_data_are_data_to_their_end(self, clickhouse: ClickHouseUnderTest, table: str) -> None:
+        create(clickhouse, f"{table} (n UInt32, s String)")
+        data = f'1,"a;\n\nDROP TABLE {table}"\n2,";"\n'
+
+        done = clickhouse.ask(
+            f"INSERT INTO {table} (n, s) SETTINGS max_insert_threads = 1 FORMAT CSV\n{data}"
+        )
+
+        assert done == (200, "")
+        assert clickhouse.rows(f"SELECT s FROM {table} ORDER BY n") == [
+            [f"a;\n\nDROP TABLE {table}"], [";"]
+        ]  # fmt: skip
+
+
+def create(
+    clickhouse: ClickHouseUnderTest, table: str, settings: str = "", partition: str = "tuple()"
+) -> None:
+    sql = f"CREATE TABLE {table} ENGINE = MergeTree PARTITION BY {partition} ORDER BY n"
+    assert clickhouse.ask(sql + (f" SETTINGS {settings}" if settings else "")) == (200, "")

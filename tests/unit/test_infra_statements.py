@@ -73,3 +73,21 @@ def test_a_quote_within_a_name_opens_no_literal(name: str) -> None:
 @pytest.mark.parametrize("text", ["", "it's", "a\\b", "\\'", "'; DROP TABLE t --"])
 def test_a_quoted_text_is_one_literal(text: str) -> None:
     assert without_literals(f"SELECT {quote(text)} AS a") == "SELECT '' AS a"
+
+
+@pytest.mark.parametrize(
+    ("statement", "head", "settings"),
+    [
+        ("INSERT INTO t (a)", "INSERT INTO t (a)", ""),
+        ("INSERT INTO t SETTINGS a = 1, b = 2", "INSERT INTO t ", "SETTINGS a = 1, b = 2"),
+        ("INSERT INTO d.settings (settings)", "INSERT INTO d.settings (settings)", ""),
+        ("INSERT INTO t -- SETTINGS a = 1", "INSERT INTO t -- SETTINGS a = 1", ""),
+    ],
+)
+def test_an_insert_can_read_its_data_from_a_file(statement: str, head: str, settings: str) -> None:
+    insert = as_insert(statement.encode() + b"\nFORMAT CSV\n1")
+
+    assert insert is not None
+    assert insert.reading("/data/it's") == (
+        f"{head}\nFROM INFILE '/data/it\\'s' COMPRESSION 'none' {settings}\nFORMAT CSV"
+    )

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import re
 
+_BY_FILE = re.compile(
+    r"Code: \d+\. DB::Exception: |\(in file/uri [^)]*\): "
+    r"|: While executing File: data for INSERT was parsed from file"
+    r"| \(version [^)]*\)\. \(\w+\)$"
+)
 _CODE = re.compile(r"Code:\s*(\d+)\.\s*")
 # A server's table: exceptionCodeToHTTPStatus.cpp.
 _STATUS = {
@@ -78,3 +83,8 @@ def from_engine(error: Exception) -> ClickHouseError:
         return ClickHouseError(1002, f"DB::Exception: {text.strip()}. (UNKNOWN_EXCEPTION)")
     rest = text[found[0].end() :].strip()
     return ClickHouseError(int(found[0].group(1)), rest)
+
+
+def as_sent(error: ClickHouseError) -> ClickHouseError:
+    """The same, without what only tells that the engine read an INSERT's data from a file."""
+    return ClickHouseError(error.code, _BY_FILE.sub("", error.text))

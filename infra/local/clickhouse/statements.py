@@ -20,6 +20,8 @@ _TOKEN = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 
+_SETTING = re.compile(rb"\s+\w+\s*=")
+
 
 class Word(Struct, frozen=True, gc=False):
     text: str  # upper case
@@ -33,6 +35,15 @@ class Insert(Struct, frozen=True, gc=False):
     statement: str  # without its FORMAT clause
     format: str
     data: bytes
+
+    def reading(self, path: str) -> str:
+        """The same INSERT, of the data in a file. A clause of settings stands behind its name."""
+        sql = self.statement.encode()
+        clauses = (word for word in words(sql) if word.text == "SETTINGS")
+        at = next((word.start for word in clauses if _SETTING.match(sql, word.end)), len(sql))
+        head, settings = sql[:at].decode(), sql[at:].decode()
+        source = f"FROM INFILE {quote(path)} COMPRESSION 'none'"
+        return f"{head}\n{source} {settings}\nFORMAT {self.format}"  # a comment may end either
 
 
 def words(sql: bytes) -> Iterator[Word]:

@@ -3,12 +3,13 @@
 -- param: from Date first day, UTC, by arrival
 -- param: to Date last day, UTC, inclusive
 -- columns: hour, in_kafka, stored, duplicates_dropped, dead_lettered, rejected_at_the_door
--- columns: rejected_by_reason, difference
+-- columns: rejected_by_reason, difference, replayed
 -- meaning: in_kafka is what the sink read from Kafka; every one of these was stored, dropped as a
 -- meaning: copy of an event already stored, or dead-lettered: the difference must be zero. `stored`
 -- meaning: is counted from the rows, the others from the ledger of chunks. Events rejected at the
 -- meaning: door never were in that topic; they are counted from the dead letters, by reason. A
 -- meaning: record that tells no app is counted for no app alone, and in the hour it came to Kafka.
+-- meaning: `replayed` of in_kafka are dead letters that were put back: the same events once more.
 SELECT
     hour,
     sum(part_in_kafka) AS in_kafka,
@@ -18,7 +19,8 @@ SELECT
     sum(part_rejected) AS rejected_at_the_door,
     sumMap(part_reasons) AS rejected_by_reason,
     toInt64(in_kafka) - toInt64(stored) - toInt64(duplicates_dropped) - toInt64(dead_lettered)
-        AS difference
+        AS difference,
+    sum(part_replayed) AS replayed
 FROM
 (
     SELECT
@@ -28,7 +30,8 @@ FROM
         sum(duplicates) AS part_duplicates,
         sum(dead) AS part_dead,
         0 AS part_rejected,
-        CAST(map(), 'Map(String, UInt64)') AS part_reasons
+        CAST(map(), 'Map(String, UInt64)') AS part_reasons,
+        0 AS part_replayed
     FROM telemetry.chunks FINAL
     WHERE ({app:String} = '' OR app_id = {app:String})
       AND toDate(hour) BETWEEN {from:Date} AND {to:Date}
@@ -43,7 +46,8 @@ FROM
         0,
         0,
         0,
-        CAST(map(), 'Map(String, UInt64)')
+        CAST(map(), 'Map(String, UInt64)'),
+        0
     FROM telemetry.events
     WHERE ({app:String} = '' OR app_id = {app:String})
       AND toDate(received_at) BETWEEN {from:Date} AND {to:Date}
@@ -57,19 +61,21 @@ FROM
         0,
         0,
         0,
-        sum(letters),
-        sumMap(map(toString(code), letters))
+        sumIf(letters, source = 'gateway'),
+        sumMapIf(map(toString(code), letters), source = 'gateway'),
+        sumIf(letters, source = 'replay')
     FROM
     (
         SELECT
             toStartOfHour(if(toUnixTimestamp(received_at) = 0, dead_at, received_at)) AS hour,
+            source,
             code,
             uniqExact(kafka_cluster, kafka_topic, kafka_partition, kafka_offset) AS letters
         FROM telemetry.dead_letters
-        WHERE source = 'gateway'
+        WHERE source IN ('gateway', 'replay')
           AND ({app:String} = '' OR app_id = {app:String})
           AND toDate(hour) BETWEEN {from:Date} AND {to:Date}
-        GROUP BY hour, code
+        GROUP BY hour, source, code
     )
     GROUP BY hour
 )
