@@ -33,7 +33,7 @@ def retry_storm(rig: FaultRig, scale: float) -> Found:
     length = seconds(scale, 12, 4)
     clients = times(scale, 5_000, 100)
     rig.say("building bodies")
-    posts = build(times(scale, 6_000, 1_500), EVENTS)
+    posts = build(times(scale, 14_000, 3_500), EVENTS)
     proxy = KafkaProxy(rig.kafka.bootstrap)
     proxy.before_answer = lambda _: time.sleep(ANSWER_DELAY_SECONDS)
     rig.gateway_bootstrap = proxy.bootstrap
