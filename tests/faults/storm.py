@@ -10,7 +10,6 @@ import asyncio
 import gzip
 import json
 import random
-import statistics
 import time
 from collections import Counter, deque
 from datetime import UTC, datetime
@@ -39,8 +38,8 @@ class Phase(Struct, kw_only=True):
 
     seconds: float
     cpu_seconds: float = 0.0  # of the gateway
+    quick: int = 0  # answers that took the gateway no longer than QUICK_SECONDS
     statuses: Counter[int]
-    reject_ms: list[float]
 
     @property
     def goodput(self) -> float:
@@ -52,8 +51,9 @@ class Phase(Struct, kw_only=True):
         return self.statuses[200] / max(self.cpu_seconds, 0.001)
 
     @property
-    def typical_reject_ms(self) -> float:
-        return statistics.median(self.reject_ms) if self.reject_ms else 0.0
+    def refused(self) -> int:
+        """POSTs turned away."""
+        return self.statuses[429] + self.statuses[503]
 
 
 def build(count: int, events: int) -> deque[StormPost]:
@@ -91,7 +91,7 @@ class Storm:
         """So many clients, each with a try every `interval` seconds; 0: as fast as it is answered.
         Counted is what happens within `seconds`. Returns when of each POST is known whether it is
         kept; what was not taken lies in `posts` again."""
-        phase = Phase(seconds=seconds, statuses=Counter(), reject_ms=[])
+        phase = Phase(seconds=seconds, statuses=Counter())
         asyncio.run(self._run(clients, interval, phase))
         return phase
 
@@ -120,8 +120,6 @@ class Storm:
             now = time.monotonic()
             if now < end:
                 phase.statuses[status] += 1
-                if status in (429, 503):
-                    phase.reject_ms.append((now - sent) * 1000)
             if status == 200:
                 self._note(post, "accepted")
             elif status == 0:
