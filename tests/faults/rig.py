@@ -149,14 +149,16 @@ class FaultRig(PathRig):
         lines = [(one.name, one.read_text(errors="replace").splitlines()[-2:]) for one in logs[-3:]]
         return " ".join(f"[{name}] {' / '.join(tail)[-300:]}" for name, tail in lines)
 
-    def metric(self, name: str) -> float | None:
-        """The sum of one of the gateway's metrics over its labels; None when it has none such."""
+    def metric(self, name: str, **labels: str) -> float | None:
+        """The sum of one of the gateway's metrics over what has these labels; None when nothing
+        has."""
         status, text = self.gateway.get("/metrics")
         found = [
             sample.value
             for family in text_string_to_metric_families(text if status == 200 else "")
             for sample in family.samples
             if sample.name == f"telemetry_gateway_{name}"
+            and labels.items() <= sample.labels.items()
         ]
         return sum(found) if found else None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rich.markup import escape
 from rich.table import Column, Table
 
 from tests.faults.results import RowResult
@@ -12,6 +13,8 @@ HEADINGS = (
     "row", "fault", "injected", "acknowledged", "lost", "duplicated", "inverted", "stall s",
     "500s", "seconds", "control",
 )  # fmt: skip
+
+OUTCOME_LENGTH = 50  # characters of what a control did
 
 INTRODUCTION = """\
 What the whole path (phones, gateway, three Kafka brokers, sink, ClickHouse) went through in the
@@ -31,7 +34,7 @@ def table_of(results: Sequence[RowResult]) -> Table:
     table = Table(*columns)
     for one in results:
         style = None if one.is_good else "bold red"
-        table.add_row(*_cells(one), style=style)
+        table.add_row(*map(escape, _cells(one)), style=style)
     return table
 
 
@@ -55,7 +58,12 @@ def _control(one: RowResult) -> str:
     if one.control is None:
         return "none"
     word = "found" if one.control.is_found_out else "NOT FOUND"
-    return f"{word}: {one.control.outcome}"
+    return f"{word}: {one.control.outcome[:OUTCOME_LENGTH]}"
+
+
+def _literal(cell: str) -> str:
+    """As Markdown shows it in a table."""
+    return cell.replace("\\", "\\\\").replace("|", "\\|")
 
 
 def page_of(results: Sequence[RowResult]) -> str:
@@ -72,7 +80,7 @@ def page_of(results: Sequence[RowResult]) -> str:
         "",
         "| " + " | ".join(HEADINGS) + " |",
         "| " + " | ".join("---" for _ in HEADINGS) + " |",
-        *("| " + " | ".join(_cells(one)) + " |" for one in results),
+        *("| " + " | ".join(_literal(cell) for cell in _cells(one)) + " |" for one in results),
         "",
         "## The rows",
         "",
