@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import subprocess
 import sys
@@ -14,14 +15,18 @@ from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 import typer
-from msgspec import Meta, Struct
+from msgspec import Meta
 from rich.console import Console
 
+from gateway.contract.kafka_access import KafkaAccess
 from gateway.runtime import BAD_USAGE, FOUND_WRONG, ConfigError, load_config
 from loadtest.client import BadUrl
 from loadtest.ledger import Ledger
-from loadtest.report import show_findings
-from loadtest.verify import Findings, check
+from loadtest.ledger_file import LedgerFile
+from loadtest.report import show_findings, show_progress
+from loadtest.topic import KafkaUnreachable
+from loadtest.verify import Findings
+from loadtest.verify_file import Checked, verify_file
 from sinks.clickhouse.sql import ClickHouseError, Server, Unreachable, connect
 
 app = typer.Typer(
@@ -33,7 +38,11 @@ app = typer.Typer(
 )
 T = TypeVar("T")
 
-PREFIXES = {"TELEMETRY_LOADTEST_": "", "TELEMETRY_CLICKHOUSE_": "clickhouse_"}
+PREFIXES = {
+    "TELEMETRY_LOADTEST_": "",
+    "TELEMETRY_KAFKA_": "kafka_",
+    "TELEMETRY_CLICKHOUSE_": "clickhouse_",
+}
 WIDTH = 100  # columns of a report; a pipe has no width of its own
 
 SeedOption = Annotated[int, typer.Option(help="the same seed is the same fleet")]
@@ -43,8 +52,12 @@ PatienceOption = Annotated[
 ]
 
 
-class LoadtestConfig(Struct, frozen=True, kw_only=True):
+class LoadtestConfig(KafkaAccess, frozen=True, kw_only=True):
     """Options read from `TELEMETRY_LOADTEST_…`; `telemetry-infra env` prints them."""
+
+    kafka_bootstrap: Annotated[
+        str, Meta(description="host:port of brokers that verify reads; empty: none")
+    ] = ""
 
     gateway_url: Annotated[str, Meta(description="HTTP address of the gateway")] = (
         "http://127.0.0.1:8080"
@@ -93,8 +106,17 @@ def _run(work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run(work)
     except (Unreachable, ClickHouseError) as error:
         raise _fail(str(error), FOUND_WRONG) from None
+    except KafkaUnreachable as error:
+        raise _fail(f"Kafka: {error}", FOUND_WRONG) from None
     except BadUrl as error:
         raise _fail(f"TELEMETRY_LOADTEST_GATEWAY_URL: {error}", BAD_USAGE) from None
+
+
+def _open_ledger(path: Path | None) -> LedgerFile | None:
+    try:
+        return None if path is None else LedgerFile(path)
+    except OSError as error:
+        raise _fail(f"--ledger: {error}", BAD_USAGE) from None
 
 
 def _console() -> Console:
@@ -127,44 +149,60 @@ def demo_command(
         seed=seed,
         patience_seconds=patience_seconds,
     )
-    promised = Ledger()
+    file = _open_ledger(ledger)
     try:
-        wrong = _run(run_demo(options, promised, _console()))
+        wrong = _run(run_demo(options, Ledger(file=file), _console()))
     except NotReady as error:
         raise _fail(str(error), FOUND_WRONG) from None
     finally:
-        if ledger is not None:
-            promised.save(ledger)
+        if file is not None:
+            file.close()
     if wrong:
         raise _fail("; ".join(wrong), FOUND_WRONG)
 
 
 @app.command("verify")
 def verify_command(
-    ledger: Annotated[Path, typer.Option(help="file of what phones were promised")],
+    ledger: Annotated[Path, typer.Option(help="file of what phones sent and were told")],
+    kafka: Annotated[
+        str | None, typer.Option(help="host:port of brokers [default: TELEMETRY_KAFKA_BOOTSTRAP]")
+    ] = None,
     patience_seconds: PatienceOption = 30,
 ) -> None:
-    """Check a ledger against ClickHouse, event by event.
+    """Check a ledger against ClickHouse, and against Kafka where it is told of, event by event.
 
-    Example: telemetry-loadtest verify --ledger run.jsonl
+    Example: telemetry-loadtest verify --ledger run.jsonl --kafka 127.0.0.1:9092
     """
     config = _config(posts=False)
+    bootstrap = config.kafka_bootstrap if kafka is None else kafka
     try:
-        promised = Ledger.load(ledger)
-    except (OSError, msgspec.DecodeError) as error:
-        raise _fail(f"--ledger: {error}", BAD_USAGE) from None
+        security = config.client_security() if bootstrap else {}
+    except ConfigError as error:
+        raise _fail(str(error), BAD_USAGE) from None
+    checked = Checked(
+        app=config.app,
+        ledger=ledger,
+        bootstrap=bootstrap,
+        security=security,
+        patience_seconds=patience_seconds,
+    )
 
     async def main() -> Findings:
         client = await connect(config.server)
         try:
-            return await check(client, config.app, promised, patience_seconds)
+            with show_progress(_console()) as progress:
+                return await verify_file(client, checked, progress)
         finally:
             await client.close()
 
-    findings = _run(main())
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # we say in one line what failed
+    try:
+        findings = _run(main())
+    except (OSError, msgspec.DecodeError) as error:
+        raise _fail(f"--ledger: {error}", BAD_USAGE) from None
     show_findings(_console(), findings)
     if not findings.is_clean:
-        raise _fail("the ledger and ClickHouse disagree", FOUND_WRONG)
+        raise _fail("the ledger and what is stored disagree", FOUND_WRONG)
 
 
 @app.command("run")

@@ -14,7 +14,7 @@ from gateway.runtime import now_ms
 from loadtest.client import NoReply, PhoneClient
 from loadtest.devices import Post, body_of
 from loadtest.ledger import Entry, Ledger
-from loadtest.replies import is_final, no_reply, read_reply
+from loadtest.replies import is_final, no_reply, posted, read_reply
 
 PATH = "/v1/events"
 CONNECTIONS = 32  # a phone uses one of them throughout, so its POSTs never overtake each other
@@ -40,7 +40,8 @@ async def run_fleet(
 ) -> None:
     """Play the fleet; `on_settled` hears how many events each final answer settled.
 
-    Raises BadUrl. Returns within `seconds + grace_seconds` and the deadline of one exchange.
+    Raises BadUrl, and OSError for the ledger's file. Returns within `seconds + grace_seconds` and
+    the deadline of one exchange.
     """
     started = time.monotonic()
     async with asyncio.TaskGroup() as tasks:
@@ -76,7 +77,9 @@ async def _play(lane: _Lane, posts: Sequence[Post], on_settled: Callable[[int], 
 
 async def _deliver(lane: _Lane, post: Post) -> bool:
     """Send until the answer is final; False when time ran out before."""
+    lane.ledger.add(posted(post))
     for tries in count(1):
+        await lane.ledger.settle()
         entries, asked = await _try(lane.client, post)
         lane.ledger.add(entries)
         if is_final(entries):

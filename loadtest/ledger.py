@@ -1,21 +1,21 @@
-"""The ledger: what phones sent, and what they were told of it. Kept as JSON lines.
+"""The ledger: what phones sent, and what they were told of it.
 
-Every try of a POST leaves one entry per event, in the order of the answers; as a phone makes one
-try at a time, that is each device's order.
+A phone writes an entry per event before it first tries a POST, and one per event for every try, in
+the order of the answers; as a phone makes one try at a time, that is each device's order. Entries
+lie in memory, in a `LedgerFile`, or in both.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal, Protocol, get_args
 
-import msgspec
 from msgspec import Struct
 
-Outcome = Literal["accepted", "duplicate", "rejected", "refused", "unanswered"]
-# refused: the whole POST got a final no. unanswered: nobody knows whether it was kept.
+Outcome = Literal["posted", "accepted", "duplicate", "rejected", "refused", "unanswered"]
+# posted: about to be tried for the first time. refused: the whole POST got a final no.
+# unanswered: nobody knows whether it was kept.
 
 
 class Entry(Struct, frozen=True, omit_defaults=True, gc=False):
@@ -26,10 +26,11 @@ class Entry(Struct, frozen=True, omit_defaults=True, gc=False):
     outcome: Outcome
     sequence: int = 0  # 0 where the phone sends none
     reason: str = ""
+    digest: str = ""  # of what it says, see `loadtest.digest`; empty where that is not known
 
 
 class Totals(Struct, frozen=True, kw_only=True):
-    """Entries by their outcome."""
+    """Answers by their outcome."""
 
     accepted: int = 0
     duplicate: int = 0
@@ -42,18 +43,37 @@ class Totals(Struct, frozen=True, kw_only=True):
         return self.accepted + self.duplicate + self.rejected + self.refused + self.unanswered
 
 
-class Ledger:
-    """Entries in the order of the answers."""
+class EntryFile(Protocol):
+    """Where a ledger in memory writes its entries as well."""
 
-    def __init__(self, entries: Iterable[Entry] = ()) -> None:
+    def append(self, entries: Iterable[Entry]) -> None:
+        """Take entries to be written, in this order."""
+
+    async def settle(self) -> None:
+        """Return when every entry taken so far is on disk."""
+
+
+class Ledger:
+    """Entries in memory, in the order of the answers, and in `file` where one is given."""
+
+    def __init__(self, entries: Iterable[Entry] = (), file: EntryFile | None = None) -> None:
         self.entries = list(entries)
+        self._file = file
 
     def add(self, entries: Iterable[Entry]) -> None:
-        self.entries.extend(entries)
+        added = list(entries)
+        self.entries += added
+        if self._file is not None:
+            self._file.append(added)
+
+    async def settle(self) -> None:
+        """Return when every entry added so far is on disk, if there is a file. Raises OSError."""
+        if self._file is not None:
+            await self._file.settle()
 
     def totals(self) -> Totals:
         counts = Counter(one.outcome for one in self.entries)
-        return Totals(**{name: counts[name] for name in get_args(Outcome)})
+        return Totals(**{name: counts[name] for name in get_args(Outcome) if name != "posted"})
 
     def accepted(self) -> dict[str, list[Entry]]:
         """Per device the accepted events in their order, each once."""
@@ -68,20 +88,14 @@ class Ledger:
         tried = {(one.device_id, one.event_id) for one in self.entries}
         return len(
             tried
-            - {(one.device_id, one.event_id) for one in self.entries if one.outcome != "unanswered"}
+            - {
+                (one.device_id, one.event_id)
+                for one in self.entries
+                if one.outcome not in ("posted", "unanswered")
+            }
         )
 
     def reasons(self) -> list[tuple[Outcome, str, int]]:
         """Why events were not accepted, and how many; the most frequent first."""
         counts = Counter((one.outcome, one.reason) for one in self.entries if one.reason)
         return [(outcome, reason, count) for (outcome, reason), count in counts.most_common()]
-
-    def save(self, path: Path) -> None:
-        with path.open("wb") as file:
-            file.writelines(msgspec.json.encode(one) + b"\n" for one in self.entries)
-
-    @classmethod
-    def load(cls, path: Path) -> Ledger:
-        """Raises OSError, and msgspec.DecodeError on a line that is no entry."""
-        with path.open("rb") as file:
-            return cls(msgspec.json.decode(line, type=Entry) for line in file if line.strip())

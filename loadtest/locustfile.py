@@ -15,15 +15,15 @@ from locust import FastHttpUser, constant_pacing, events, task
 
 from gateway.runtime import now_ms
 from loadtest.devices import Phone, Post, body_of
-from loadtest.ledger import Ledger
-from loadtest.replies import is_final, no_reply, read_reply
+from loadtest.locust_book import LocustBook
+from loadtest.replies import is_final, no_reply, posted, read_reply
 from loadtest.shapes import SHAPES
 
 _seed = int(os.environ["TELEMETRY_LOADTEST_SEED"])
 _authorization = f"Bearer {os.environ['TELEMETRY_LOADTEST_WRITE_KEY']}"
 _ledger_file = os.environ["TELEMETRY_LOADTEST_LEDGER"]
 _numbers = itertools.count()
-_ledger = Ledger()
+_book = LocustBook(Path(_ledger_file) if _ledger_file else None)
 
 Shape = SHAPES[os.environ["TELEMETRY_LOADTEST_SHAPE"]]
 
@@ -41,6 +41,8 @@ class PhoneUser(FastHttpUser):
     @task
     def post(self) -> None:
         post = self._next
+        _book.add(posted(post))
+        _book.settle()
         body = msgspec.json.encode(body_of(post, now_ms()))
         headers = {"Authorization": _authorization, "Content-Type": "application/json"}
         with self.client.post(
@@ -53,8 +55,7 @@ class PhoneUser(FastHttpUser):
                 entries = read_reply(post, status, response.content or b"")
             if not is_final(entries) or status != 200:
                 response.failure(entries[0].reason)
-        if _ledger_file:
-            _ledger.add(entries)
+        _book.add(entries)
         if is_final(entries):
             self._next = next(self._posts)
 
@@ -70,8 +71,7 @@ def _forever(phone: Phone) -> Iterator[Post]:
 
 
 def _save(**_: object) -> None:
-    if _ledger_file:
-        _ledger.save(Path(_ledger_file))
+    _book.settle()
 
 
 events.quitting.add_listener(_save)  # type: ignore[no-untyped-call]  # locust is untyped

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from loadtest.devices import Post
+from loadtest.digest import of_sent
 from loadtest.ledger import Entry, Outcome
 
 REPEATABLE = frozenset({408, 429})  # beside all 5xx
@@ -34,6 +35,11 @@ class _Error(Struct, frozen=True):
 
 class _Refusal(Struct):
     error: _Error = _Error()
+
+
+def posted(post: Post) -> list[Entry]:
+    """The entries of a POST that is about to be tried for the first time."""
+    return _all(post, "posted", "")
 
 
 def read_reply(post: Post, status: int, body: bytes) -> list[Entry]:
@@ -92,6 +98,7 @@ def _entry(post: Post, index: int, outcome: Outcome, reason: str = "") -> Entry:
         outcome=outcome,
         sequence=int(event.get("sequence", 0)),
         reason=reason,
+        digest=of_sent(event) if outcome == "posted" else "",
     )
 
 

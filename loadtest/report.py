@@ -3,13 +3,28 @@
 from __future__ import annotations
 
 from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    Progress,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from loadtest.account import Account
+from loadtest.compare import Found
 from loadtest.ledger import Ledger
 from loadtest.tables import make_table, number, section, short
 from loadtest.verify import Findings
 
-NAMES_SHOWN = 2
+KINDS = {
+    "lost": "lost",
+    "duplicated": "stored twice",
+    "inverted": "devices out of order",
+    "altered": "altered",
+    "never_sent": "never sent",
+}
 
 
 def show_account(console: Console, account: Account) -> None:
@@ -58,18 +73,40 @@ def show_reasons(console: Console, ledger: Ledger) -> None:
     )
 
 
+def show_progress(console: Console) -> Progress:
+    """A bar for each step of the check."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=console,
+    )
+
+
 def show_findings(console: Console, findings: Findings) -> None:
-    """What verify found, by kind, with a few names of what is wrong."""
-    table = make_table(("checked event by event",), ("found",))
-    table.add_column("some of them")
-    for kind, names in (
-        ("lost", findings.lost),
-        ("stored twice", findings.stored_twice),
-        ("devices out of order", findings.out_of_order),
-        ("never sent", findings.never_sent),
-    ):
-        table.add_row(kind, _difference(len(names)), ", ".join(map(short, names[:NAMES_SHOWN])))
-    table.add_row("put aside by the sink", number(len(findings.dead_lettered)) + "  ")
+    """What verify found, by kind and place, with a few names of what is wrong."""
+    kafka, stored = findings.kafka, findings.clickhouse
+    table = make_table((f"{number(findings.accepted)} accepted events",))
+    for name in ("in Kafka", "in ClickHouse"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("some of them", overflow="fold")
+    for kind, name in KINDS.items():
+        there: Found | None = getattr(kafka, kind, None)
+        here: Found = getattr(stored, kind)
+        names = dict.fromkeys([*(there.examples if there else ()), *here.examples])
+        if kind == "duplicated":
+            there = None  # copies in Kafka are as they should be
+        table.add_row(
+            name,
+            "[dim]-[/dim]" if there is None else _difference(there.count),
+            _difference(here.count),
+            ", ".join(map(short, names)),
+        )
+    aside = stored.dead_lettered
+    examples = ", ".join(map(short, aside.examples))
+    table.add_row("put aside by the sink", "", number(aside.count) + "  ", examples)
     console.print(
         section(
             "The check: every accepted event by its id",

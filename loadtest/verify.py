@@ -1,152 +1,120 @@
-"""The ledger against ClickHouse, event by event: lost, stored twice, out of order, never sent."""
+"""The check: the ledger against Kafka and ClickHouse, event by event.
+
+Devices are judged a share at a time, so that ledgers of any size fit into the memory of one share;
+whatever is read is read once, or once more while ClickHouse still lacks something.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from importlib.resources import files
-from itertools import islice, pairwise
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Protocol
 
 from msgspec import Struct
 
+from loadtest.buckets import bucket_of
+from loadtest.compare import Place, Seen, Told, judge
 from loadtest.ledger import Entry, Ledger
-from sinks.clickhouse.sql import AsyncClient, Unreachable
+from loadtest.stored import Share, count_rows, put_aside, stored_rows
+from sinks.clickhouse.sql import AsyncClient
 
-NAMES_PER_QUERY = 500  # devices or events
+SHARE_EVENTS = 100_000  # aimed at; a share holds whole devices
 POLL_SECONDS = 0.5
-QUERY_SECONDS = 60.0
-
-Stored = Mapping[str, "StoredRow"]  # by event id
 
 
-class StoredRow(Struct, frozen=True, gc=False):
-    """One row, as far as the ledger knows of it."""
+class Findings(Struct, kw_only=True):
+    """What the check found. `kafka` is None where Kafka was not read."""
 
-    device_id: str
-    event_id: str
-    sequence: int
-    partition: int
-    offset: int
-
-
-class Findings(Struct, frozen=True, kw_only=True):
-    """What verify found. The lists name events, `out_of_order` names devices."""
-
-    lost: list[str]  # accepted, and neither stored nor put aside
-    stored_twice: list[str]
-    out_of_order: list[str]
-    never_sent: list[str]  # stored, though never sent, or sent and turned away
-    dead_lettered: list[str]  # accepted, and put aside by the sink: explained, hence not wrong
+    accepted: int = 0  # events, each counted once
+    clickhouse: Place
+    kafka: Place | None = None
 
     @property
     def is_clean(self) -> bool:
-        return not (self.lost or self.stored_twice or self.out_of_order or self.never_sent)
+        return self.clickhouse.is_clean and (self.kafka is None or self.kafka.is_clean)
 
 
-def compare(ledger: Ledger, rows: Iterable[StoredRow], dead: frozenset[str]) -> Findings:
-    """Judge all rows of the ledger's devices; `dead` are the events that a sink put aside."""
-    stored: dict[str, dict[str, StoredRow]] = {}
-    twice: list[str] = []
-    for row in sorted(rows, key=lambda row: row.offset):
-        device = stored.setdefault(row.device_id, {})
-        if row.event_id in device:
-            twice.append(row.event_id)
-        device.setdefault(row.event_id, row)
-    accepted = ledger.accepted()
-    missing = [
-        one.event_id
-        for device_id, events in accepted.items()
-        for one in events
-        if one.event_id not in stored.get(device_id, {})
-    ]
-    return Findings(
-        lost=[one for one in missing if one not in dead],
-        stored_twice=sorted(set(twice)),
-        out_of_order=[
-            device_id
-            for device_id, events in accepted.items()
-            if not _is_in_order(events, stored.get(device_id, {}))
-        ],
-        never_sent=_unexpected(ledger, stored),
-        dead_lettered=[one for one in missing if one in dead],
-    )
+class Shares(Protocol):
+    """A ledger, and what was read of Kafka, cut by device; see `loadtest.buckets`."""
+
+    @property
+    def count(self) -> int:
+        """How many shares there are."""
+
+    def entries(self, number: int) -> Iterable[Entry]:
+        """A share's entries in the ledger's order."""
+
+    def records(self, number: int) -> Iterable[Seen] | None:
+        """A share's records, by rising offset in each partition; None: Kafka was not read."""
 
 
-def _is_in_order(events: Sequence[Entry], stored: Stored) -> bool:
-    """Acknowledged one after another means: in one partition, at rising offsets; and what the
-    phone counted rises with them."""
-    rows = [stored[one.event_id] for one in events if one.event_id in stored]
-    counted = [row.sequence for row in rows if row.sequence]
-    return (
-        len({row.partition for row in rows}) <= 1
-        and all(one.offset < later.offset for one, later in pairwise(rows))
-        and all(one < later for one, later in pairwise(counted))
-    )
-
-
-def _unexpected(ledger: Ledger, stored: Mapping[str, Stored]) -> list[str]:
-    """Stored events that no try could have brought there."""
-    possible = {
-        (one.device_id, one.event_id)
-        for one in ledger.entries
-        if one.outcome not in ("rejected", "refused")
-    }
-    return [
-        event_id
-        for device_id, rows in stored.items()
-        for event_id in rows
-        if (device_id, event_id) not in possible
-    ]
+def shares_needed(events: int, rows: int) -> int:
+    """How many shares keep both the ledger's `events` and ClickHouse's `rows` bounded."""
+    return max(events, rows) // SHARE_EVENTS + 1
 
 
 async def check(client: AsyncClient, app: str, ledger: Ledger, patience_seconds: float) -> Findings:
-    """Ask ClickHouse, and again until nothing is lost or `patience_seconds` have passed.
+    """A ledger in memory against ClickHouse. Raises Unreachable, ClickHouseError."""
+    rows = await count_rows(client, app)
+    shares = _MemoryShares(ledger.entries, shares_needed(len(ledger.entries), rows))
+    return await check_shares(client, app, shares, patience_seconds)
 
-    Raises Unreachable, ClickHouseError.
-    """
+
+async def check_shares(
+    client: AsyncClient,
+    app: str,
+    shares: Shares,
+    patience_seconds: float,
+    on_share: Callable[[], None] = lambda: None,
+) -> Findings:
+    """Judge every share. What ClickHouse lacks it is asked for again until `patience_seconds`
+    have passed in all. Raises Unreachable, ClickHouseError."""
     deadline = time.monotonic() + patience_seconds
+    findings = Findings(clickhouse=Place.clean())
+    for number in range(shares.count):
+        told = Told(shares.entries(number))
+        findings.accepted += told.accepted_events()
+        records = shares.records(number)
+        if records is not None:
+            findings.kafka = findings.kafka or Place.clean()
+            findings.kafka.merge(judge(told, records, copies_are_wrong=False))
+        if told.devices:
+            share = Share(number, shares.count, told.devices)
+            findings.clickhouse.merge(await _stored(client, app, told, share, deadline))
+        on_share()
+    return findings
+
+
+async def _stored(
+    client: AsyncClient, app: str, told: Told, share: Share, deadline: float
+) -> Place:
     while True:
-        rows = await _rows(client, app, ledger)
-        findings = compare(ledger, rows, frozenset())
-        if findings.lost:
-            findings = compare(ledger, rows, await _dead(client, app, findings.lost))
-        if not findings.lost or time.monotonic() > deadline:
-            return findings
-        await asyncio.sleep(POLL_SECONDS)
+        began = time.monotonic()
+        rows = await stored_rows(client, app, share)
+        missing = told.missing(rows)
+        aside = await put_aside(client, app, missing)
+        place = judge(told, rows, copies_are_wrong=True, put_aside=aside)
+        if not place.lost.count or time.monotonic() > deadline:
+            return place
+        took = time.monotonic() - began
+        await asyncio.sleep(max(POLL_SECONDS, took))  # asking takes half of the time at most
 
 
-async def _rows(client: AsyncClient, app: str, ledger: Ledger) -> list[StoredRow]:
-    devices = sorted({one.device_id for one in ledger.entries})
-    found = await _ask(client, "stored_events", app, "devices", devices)
-    return [
-        StoredRow(str(device), str(event), int(sequence), int(partition), int(offset))
-        for device, event, sequence, partition, offset in found
-    ]
+class _MemoryShares:
+    """The shares of entries that are in memory."""
 
+    def __init__(self, entries: Sequence[Entry], count: int) -> None:
+        self._shares: list[list[Entry]] = [[] for _ in range(count)]
+        for one in entries:
+            self._shares[bucket_of(one.device_id, count)].append(one)
 
-async def _dead(client: AsyncClient, app: str, event_ids: Sequence[str]) -> frozenset[str]:
-    found = await _ask(client, "dead_letters", app, "event_ids", event_ids)
-    return frozenset(str(event_id) for (event_id,) in found)
+    @property
+    def count(self) -> int:
+        return len(self._shares)
 
+    def entries(self, number: int) -> Iterator[Entry]:
+        return iter(self._shares[number])
 
-async def _ask(
-    client: AsyncClient, name: str, app: str, parameter: str, values: Sequence[str]
-) -> list[Sequence[str | int]]:
-    """The rows of `sql/name.sql`, asked for some values at a time."""
-    sql = (files("loadtest") / "sql" / f"{name}.sql").read_text(encoding="utf-8")
-    rows: list[Sequence[str | int]] = []
-    for some in _batches(values):
-        try:
-            async with asyncio.timeout(QUERY_SECONDS):
-                answer = await client.query(sql, parameters={"app": app, parameter: some})
-        except TimeoutError:
-            raise Unreachable(f"no answer within {QUERY_SECONDS:g} s") from None
-        rows += answer.result_rows
-    return rows
-
-
-def _batches(values: Iterable[str]) -> Iterator[list[str]]:
-    rest = iter(values)
-    while batch := list(islice(rest, NAMES_PER_QUERY)):
-        yield batch
+    def records(self, _: int) -> None:
+        return None

@@ -97,7 +97,7 @@ class TestControls:
     ) -> None:
         kill_while_kafka_stands(path, kafka, EARLY)
 
-        assert path.findings().lost
+        assert path.findings().clickhouse.lost.count
 
     def test_a_gateway_that_spreads_a_device_over_partitions_loses_its_order(
         self, path: PathRig
@@ -107,5 +107,5 @@ class TestControls:
             pass
 
         found = path.findings()
-        assert found.lost == []
-        assert found.out_of_order
+        assert found.clickhouse.lost.count == 0
+        assert found.clickhouse.inverted.count

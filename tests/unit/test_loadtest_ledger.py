@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 
 from loadtest.devices import Post
 from loadtest.ledger import Entry, Ledger, Totals
-from loadtest.replies import is_final, no_reply, read_reply
+from loadtest.replies import is_final, no_reply, posted, read_reply
 
 
 def entry(event_id: str, outcome: Any, sequence: int = 0, reason: str = "") -> Entry:
@@ -50,17 +48,11 @@ class TestLedger:
             ("rejected", "missing_field", 1),
         ]
 
-    def test_a_saved_ledger_is_read_back(self, tmp_path: Path) -> None:
-        ledger = Ledger([entry("a", "accepted", 7), entry("b", "rejected", reason="x")])
-        ledger.save(tmp_path / "run.jsonl")
+    def test_an_event_that_was_only_posted_is_given_up_and_no_answer(self) -> None:
+        ledger = Ledger([entry("a", "posted"), entry("b", "posted"), entry("b", "accepted")])
 
-        assert Ledger.load(tmp_path / "run.jsonl").entries == ledger.entries
-
-    def test_a_line_that_is_no_entry_is_an_error(self, tmp_path: Path) -> None:
-        (tmp_path / "run.jsonl").write_text('{"device_id":"d","event_id":"e","outcome":"lost"}\n')
-
-        with pytest.raises(msgspec.DecodeError):
-            Ledger.load(tmp_path / "run.jsonl")
+        assert ledger.given_up() == 1
+        assert ledger.totals() == Totals(accepted=1)
 
 
 def post_of(*event_ids: str) -> Post:
@@ -124,3 +116,14 @@ class TestReply:
 
     def test_no_reply_at_all(self) -> None:
         assert outcomes(no_reply(post_of("a", "b"), "OSError")) == ["unanswered", "unanswered"]
+
+    def test_a_digest_is_written_before_the_first_try_and_not_again(self) -> None:
+        post = post_of("a", "b")
+        for event in post.events:
+            event.update(type="app_open", timestamp="2026-11-24T05:19:58.000Z")
+
+        before, after = posted(post), read_reply(post, 200, reply(2))
+
+        assert outcomes(before) == ["posted", "posted"]
+        assert len({one.digest for one in before}) == 2
+        assert [one.digest for one in after] == ["", ""]
