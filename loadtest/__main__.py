@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import subprocess
+import signal
 import sys
-from collections.abc import Coroutine
-from importlib.resources import files
+from collections.abc import Callable, Coroutine
+from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 import typer
@@ -20,10 +20,15 @@ from rich.console import Console
 
 from gateway.contract.kafka_access import KafkaAccess
 from gateway.runtime import BAD_USAGE, FOUND_WRONG, ConfigError, load_config
-from loadtest.client import BadUrl
+from loadtest.client import BadUrl, PhoneClient
 from loadtest.ledger import Ledger
 from loadtest.ledger_file import LedgerFile
-from loadtest.report import show_findings, show_progress
+from loadtest.load import Load, put_load
+from loadtest.locust_process import LoadFailed
+from loadtest.meter import Sample
+from loadtest.plan import Plan, Shape
+from loadtest.report import show_findings, show_progress, show_summary
+from loadtest.summary import summarise, wrong_with
 from loadtest.topic import KafkaUnreachable
 from loadtest.verify import Findings
 from loadtest.verify_file import Checked, verify_file
@@ -207,34 +212,76 @@ def verify_command(
 
 @app.command("run")
 def run_command(
+    shape: Annotated[Shape, typer.Option(help="how the phones behave")] = "steady",
     devices: Annotated[int, typer.Option(min=1, max=100_000, help="phones at most")] = 50,
     seconds: Annotated[int, typer.Option(min=1, max=86_400, help="how long")] = 30,
-    shape: Annotated[Literal["steady", "spike"], typer.Option(help="phones over time")] = "steady",
     seed: SeedOption = 7,
+    time_factor: Annotated[
+        float, typer.Option(min=1, max=3600, help="how many times as fast phones live")
+    ] = 60,
     ledger: Annotated[Path | None, typer.Option(help="keep the ledger in this file")] = None,
+    report: Annotated[Path | None, typer.Option(help="write a page with plots here")] = None,
+    web_port: Annotated[
+        int | None,
+        typer.Option(min=1, max=65_535, help="serve locust's own page on loopback until Ctrl-C"),
+    ] = None,
 ) -> None:
-    """Put load on the gateway with locust, in a process of its own; print its statistics.
+    """Put load on the gateway with locust; show how it goes and what came of it.
 
-    Example: telemetry-loadtest run --devices 200 --seconds 60 --shape spike --ledger run.jsonl
+    Example: telemetry-loadtest run --shape herd --devices 500 --seconds 60 --report herd.html
     """
     config = _config(posts=True)
-    _need("locust")
-    environment = {
-        **os.environ,
-        "TELEMETRY_LOADTEST_WRITE_KEY": config.write_key,
-        "TELEMETRY_LOADTEST_DEVICES": str(devices),
-        "TELEMETRY_LOADTEST_SECONDS": str(seconds),
-        "TELEMETRY_LOADTEST_SHAPE": shape,
-        "TELEMETRY_LOADTEST_SEED": str(seed),
-        "TELEMETRY_LOADTEST_LEDGER": str(ledger or ""),
-    }
-    command = [sys.executable, "-m", "locust", "-f", str(files("loadtest") / "locustfile.py")]
-    command += ["--headless", "--only-summary", "--stop-timeout", "30"]
-    done = subprocess.run(  # noqa: S603  # our own command line
-        [*command, "--host", config.gateway_url], env=environment, check=False
+    _need("locust", *(["plotly"] if report is not None else []))
+    _touch("--report", report)
+    _touch("--ledger", ledger)
+    plan = Plan(
+        shape=shape,
+        devices=devices,
+        seconds=seconds,
+        seed=seed,
+        time_factor=time_factor,
+        write_key=config.write_key,
+        ledger=str(ledger or ""),
     )
-    if done.returncode != 0:
-        raise _fail("locust saw failures", FOUND_WRONG)
+    load = Load(plan=plan, gateway_url=_gateway(config.gateway_url), web_port=web_port)
+
+    async def main() -> list[Sample]:
+        return await put_load(load, _console(), _stop_on_signals)
+
+    try:
+        samples = _run(main())
+    except LoadFailed as error:
+        raise _fail(str(error), FOUND_WRONG) from None
+    show_summary(_console(), summarise(samples))
+    if report is not None:
+        from loadtest.page import page_of  # needs plotly
+
+        report.write_text(page_of(load, samples, f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"))
+    if wrong := wrong_with(samples):
+        raise _fail("; ".join(wrong), FOUND_WRONG)
+
+
+def _stop_on_signals(stop: Callable[[], None]) -> None:
+    loop = asyncio.get_running_loop()
+    for one in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(one, stop)
+
+
+def _touch(option: str, path: Path | None) -> None:
+    """Stop now when the file cannot be written, not after the run."""
+    try:
+        if path is not None:
+            path.open("ab").close()
+    except OSError as error:
+        raise _fail(f"{option}: {error}", BAD_USAGE) from None
+
+
+def _gateway(url: str) -> str:
+    try:
+        PhoneClient(url, "")
+    except BadUrl as error:
+        raise _fail(f"TELEMETRY_LOADTEST_GATEWAY_URL: {error}", BAD_USAGE) from None
+    return url
 
 
 def main() -> None:

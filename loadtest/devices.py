@@ -16,6 +16,7 @@ from typing import Any
 from msgspec import Struct
 
 from loadtest.crashes import CRASHES, RELEASES, crash_of
+from loadtest.usage import session_seconds
 
 Json = dict[str, Any]  # a JSON object on its way to the wire
 
@@ -32,6 +33,7 @@ MODELS = (
 )
 LOCALES = (("en-US", "America/New_York"), ("de-DE", "Europe/Berlin"), ("ja-JP", "Asia/Tokyo"))
 SCREENS = ("Home", "Search", "Product", "Cart", "Checkout")
+MAX_ACTIVITIES = 300  # of a session
 REQUIRED = ("type", "timestamp", "event_id")  # an event that lacks one of these is rejected
 
 
@@ -39,11 +41,19 @@ class Post(Struct, frozen=True, kw_only=True):
     """One POST a phone wants to make. Its `sent_at` is written when it is tried."""
 
     device_id: str
-    at: float  # when in the run, 0 to 1
+    at: float  # when in the run: a share of it, 0 to 1; in a life (`loadtest.life`) seconds
     context: Json
     events: list[Json]
     clock_skew_ms: int  # the phone's clock minus the right one
     reply_is_lost: bool  # the phone sends it once more, whatever the first answer was
+
+
+class Session(Struct, frozen=True):
+    """What happened while the app was open: (time in ms, event). `crash` is what ended it, to be
+    told at the next launch."""
+
+    events: list[tuple[int, Json]]
+    crash: Json | None
 
 
 class Phone:
@@ -73,18 +83,22 @@ class Phone:
     def posts(self) -> Iterator[Post]:
         """What the phone sends, in its order: a POST for each time the app was opened."""
         starts = self._session_starts()
+        ends = [*starts[1:], self._now_ms]
         crash: Json | None = None
-        for number, start_ms in enumerate(starts):
+        for number, (start_ms, end_ms) in enumerate(zip(starts, ends, strict=True)):
             events = [crash] if crash is not None else []
-            if number and self._random.random() < 0.15:
-                events += self._update(start_ms)
-            session, crash = self._session(start_ms)
+            if number:
+                events += self.update(start_ms)
+            length_ms = round(session_seconds(self._random) * 1000)
+            session = self.session(start_ms, min(length_ms, end_ms - start_ms - MINUTE_MS))
+            crash = session.crash
             at = (number + self._random.random()) / len(starts)
             if self.is_offline:
                 at = 0.8 + 0.15 * number / len(starts)  # it comes back late, with everything
-            yield self._post(at, events + session)
+            yield self.post(at, events + [event for _, event in session.events])
 
-    def _post(self, at: float, events: list[Json]) -> Post:
+    def post(self, at: float, events: list[Json]) -> Post:
+        """A POST of these events; a few break the contract, and a few stand in it twice."""
         events = list(events)
         if self._random.random() < 0.02:
             broken = dict(events[0], event_id=self._uuid(self._now_ms))
@@ -109,29 +123,31 @@ class Phone:
         first = self._now_ms - span
         return [first + number * gap + self._random.randint(0, gap // 2) for number in range(count)]
 
-    def _update(self, clock: int) -> list[Json]:
-        """The app's next release, if there is one: what is posted from now on is of it."""
+    def update(self, clock: int) -> list[Json]:
+        """Now and then the app's next release, if there is one: what is posted from now on is of
+        it."""
         newer = RELEASES[RELEASES.index(self.release) + 1 :]
-        if not newer:
+        if self._random.random() >= 0.15 or not newer:
             return []
         previous, self.release = self.release, newer[0]
         return [self._event("app_update", clock - 1, None, {"previous_version": previous.version})]
 
-    def _session(self, start_ms: int) -> tuple[list[Json], Json | None]:
-        """A session's events; and the crash that ends it, to be told at the next launch."""
+    def session(self, start_ms: int, length_ms: int) -> Session:
+        """A session of that length; a close or a crash ends it."""
         session_id = self._uuid(start_ms)
-        clock = start_ms
+        clock, end_ms = start_ms, start_ms + length_ms
         opening = {"from_background": False, "cold_start_ms": self._random.randint(250, 1800)}
-        events = [self._event("app_open", clock, session_id, opening)]
-        for _ in range(self._random.randint(1, 6)):
-            clock += self._random.randint(2_000, 60_000)
-            events.append(self._activity(clock, session_id))
-        clock += self._random.randint(1_000, 30_000)
+        events = [(clock, self._event("app_open", clock, session_id, opening))]
+        while len(events) < MAX_ACTIVITIES:
+            clock += self._random.randint(5_000, 100_000)
+            if clock >= end_ms:
+                break
+            events.append((clock, self._activity(clock, session_id)))
         if self._random.random() < self.release.crash_rate:
-            return events, self._crash(clock, session_id)
-        closing = {"duration_ms": clock - start_ms, "reason": "background"}
-        events.append(self._event("app_close", clock, session_id, closing))
-        return events, None
+            return Session(events, self._crash(end_ms, session_id))
+        closing = {"duration_ms": length_ms, "reason": "background"}
+        events.append((end_ms, self._event("app_close", end_ms, session_id, closing)))
+        return Session(events, None)
 
     def _activity(self, clock: int, session_id: str) -> Json:
         if self._random.random() < 0.6:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import time
 from collections.abc import Callable, Sequence
 from itertools import count
@@ -11,6 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from gateway.runtime import now_ms
+from loadtest.backoff import Backoff, asked_seconds
 from loadtest.client import NoReply, PhoneClient
 from loadtest.devices import Post, body_of
 from loadtest.ledger import Entry, Ledger
@@ -18,8 +20,7 @@ from loadtest.replies import is_final, no_reply, posted, read_reply
 
 PATH = "/v1/events"
 CONNECTIONS = 32  # a phone uses one of them throughout, so its POSTs never overtake each other
-FIRST_WAIT_SECONDS = 0.2
-LONGEST_WAIT_SECONDS = 8.0  # a demo does not wait for minutes, whatever Retry-After says
+BACKOFF = Backoff(first_seconds=0.2, longest_seconds=8.0)  # a demo does not wait for minutes
 GRACE_SECONDS = 30.0  # after the time to play: for tries that go wrong
 
 
@@ -45,10 +46,13 @@ async def run_fleet(
     """
     started = time.monotonic()
     async with asyncio.TaskGroup() as tasks:
-        for lane in (phones[one::CONNECTIONS] for one in range(CONNECTIONS)):
-            posts = sorted((post for phone in lane for post in phone), key=lambda post: post.at)
+        for number in range(CONNECTIONS):
+            mine = (post for phone in phones[number::CONNECTIONS] for post in phone)
             client = PhoneClient(play.url, play.write_key)
-            tasks.create_task(_play(_Lane(client, play, ledger, started), posts, on_settled))
+            chance = random.Random(number)  # noqa: S311  # a simulation
+            lane = _Lane(client, play, ledger, started, chance)
+            posts = sorted(mine, key=lambda post: post.at)
+            tasks.create_task(_play(lane, posts, on_settled))
 
 
 class _Lane(Struct, frozen=True):
@@ -58,6 +62,7 @@ class _Lane(Struct, frozen=True):
     play: Play
     ledger: Ledger
     started: float
+    chance: random.Random
 
     def seconds_left(self) -> float:
         end = self.started + self.play.seconds + self.play.grace_seconds
@@ -84,16 +89,11 @@ async def _deliver(lane: _Lane, post: Post) -> bool:
         lane.ledger.add(entries)
         if is_final(entries):
             return True
-        wait = wait_seconds(tries, asked)
+        wait = BACKOFF.wait(tries, asked, lane.chance)
         if lane.seconds_left() < wait:
             break
         await asyncio.sleep(wait)
     return False
-
-
-def wait_seconds(tries: int, asked: float) -> float:
-    """How long to wait after so many tries, when the gateway `asked` for some seconds (0: none)."""
-    return min(LONGEST_WAIT_SECONDS, max(asked, FIRST_WAIT_SECONDS * 2.0 ** (tries - 1)))
 
 
 async def _try(client: PhoneClient, post: Post) -> tuple[list[Entry], float]:
@@ -103,5 +103,5 @@ async def _try(client: PhoneClient, post: Post) -> tuple[list[Entry], float]:
         reply = await client.post(PATH, body)
     except NoReply as error:
         return no_reply(post, str(error)), 0.0
-    asked = reply.headers.get("retry-after", "")
-    return read_reply(post, reply.status, reply.body), float(asked) if asked.isdecimal() else 0.0
+    asked = asked_seconds(reply.headers.get("retry-after", ""))
+    return read_reply(post, reply.status, reply.body), asked

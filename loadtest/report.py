@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     Progress,
@@ -69,6 +72,21 @@ def show_reasons(console: Console, ledger: Ledger) -> None:
             "Not accepted, and why",
             table,
             "Rejected is final for one event, refused for a whole POST; no answer means: again.",
+        )
+    )
+
+
+def show_summary(console: Console, lines: Iterable[tuple[str, str]]) -> None:
+    """What a load run came to."""
+    table = make_table(("", "this run"))
+    table.columns[1].no_wrap = False
+    for name, said in lines:
+        table.add_row(name, escape(said))
+    console.print(
+        section(
+            "The load, and what came of it",
+            table,
+            "503 and 429 are how a full gateway says: later. Phones send the same events again.",
         )
     )
 

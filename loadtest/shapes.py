@@ -1,36 +1,19 @@
-"""How many phones post at a time: steady, or a spike in the middle third."""
+"""Locust's view of a plan: how many phones there are at a time."""
 
 from __future__ import annotations
 
-import os
-
 from locust import LoadTestShape
 
-
-class Steady(LoadTestShape):
-    """All phones from the first second to the last."""
-
-    def tick(self) -> tuple[int, float] | None:
-        devices, seconds = _options()
-        now = float(self.get_run_time())  # type: ignore[no-untyped-call]  # locust is untyped
-        return (devices, float(devices)) if now < seconds else None
+from loadtest.plan import Plan
 
 
-class Spike(LoadTestShape):
-    """A tenth of the phones, all of them in the middle third, a tenth again."""
+class PlannedShape(LoadTestShape):
+    """Asks `plan`, which a subclass sets; phones come and go within a second."""
+
+    abstract = True
+    plan: Plan
 
     def tick(self) -> tuple[int, float] | None:
-        devices, seconds = _options()
         now = float(self.get_run_time())  # type: ignore[no-untyped-call]  # locust is untyped
-        if now >= seconds:
-            return None
-        users = devices if seconds / 3 <= now < 2 * seconds / 3 else max(1, devices // 10)
-        return users, float(devices)
-
-
-SHAPES = {"steady": Steady, "spike": Spike}
-
-
-def _options() -> tuple[int, float]:
-    devices = int(os.environ["TELEMETRY_LOADTEST_DEVICES"])
-    return devices, float(os.environ["TELEMETRY_LOADTEST_SECONDS"])
+        users = self.plan.users_at(now)
+        return None if users is None else (users, float(self.plan.devices))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from loadtest.devices import Post
-from loadtest.fleet import LONGEST_WAIT_SECONDS, Play, run_fleet, wait_seconds
+from loadtest.fleet import Play, run_fleet
 from loadtest.ledger import Ledger
 from tests.fakes_gateway import FakeGateway, Fault
 
@@ -94,12 +94,3 @@ async def test_when_time_is_up_every_tried_event_is_in_the_ledger() -> None:
     assert settled == 0
     assert ledger.given_up() == 2 * len({str(one["events"][0]["event_id"]) for one in fake.bodies})
     assert ledger.totals().sent == sum(len(one["events"]) for one in fake.bodies)
-
-
-def test_waits_grow_and_honour_what_the_gateway_asks_for() -> None:
-    grown = [wait_seconds(tries, 0) for tries in range(1, 9)]
-
-    assert grown == sorted(grown)
-    assert grown[-1] == LONGEST_WAIT_SECONDS
-    assert wait_seconds(1, 5) == 5
-    assert wait_seconds(1, 1000) == LONGEST_WAIT_SECONDS
