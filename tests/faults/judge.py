@@ -108,14 +108,15 @@ def _compare(rig: FaultRig, judged: Judged) -> None:
         judged.wrong.append(f"{judged.errors_500} answers of 500")
     if not rig.ledger.entries:
         return
-    found = rig.settled_findings()
+    found = rig.settled_findings().clickhouse
     judged.acknowledged = sum(len(events) for events in rig.ledger.accepted().values())
-    judged.lost = len(found.lost)
-    judged.duplicated = max(len(found.stored_twice), rig.surplus())
-    judged.inverted = len(found.out_of_order)
+    judged.lost = found.lost.count
+    judged.duplicated = max(found.duplicated.count, rig.surplus())
+    judged.inverted = found.inverted.count
     others = {
-        "stored though never sent": len(found.never_sent),
-        "put aside by the sink": len(found.dead_lettered),
+        "altered": found.altered.count,
+        "stored though never sent": found.never_sent.count,
+        "put aside by the sink": found.dead_lettered.count,
         "without a final answer": rig.ledger.given_up(),
     }
     counts = {"lost": judged.lost, "duplicated": judged.duplicated, "inverted": judged.inverted}

@@ -20,7 +20,7 @@ from msgspec import Struct
 
 from loadtest.client import NoReply, PhoneClient
 from loadtest.devices import Post
-from loadtest.fleet import FIRST_WAIT_SECONDS, PATH
+from loadtest.fleet import PATH
 from loadtest.ledger import Ledger
 from loadtest.replies import is_final, no_reply, read_reply
 from tests.builders import make_batch, make_event
@@ -28,6 +28,7 @@ from tests.kafka import wait_until
 
 GRACE_SECONDS = 180.0  # after the end of the load, for the last final answers
 PROGRESS_SECONDS = 120.0
+FIRST_WAIT_SECONDS = 0.2
 
 
 class LoadShape(Struct, frozen=True, kw_only=True):
