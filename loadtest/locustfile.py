@@ -7,6 +7,7 @@ belongs to the samples.
 from __future__ import annotations
 
 import itertools
+import logging
 import os
 import random
 import sys
@@ -34,6 +35,8 @@ from loadtest.storm import prebuilt
 PATH = "/v1/events"
 EXCHANGE_SECONDS = 20.0  # for one POST
 SAMPLE_SECONDS = 1.0
+
+logging.getLogger("locust.runners").setLevel(logging.ERROR)  # it warns of phones that come fast
 
 _plan = msgspec.json.decode(os.environ[VARIABLE], type=Plan)
 _headers = {"Authorization": f"Bearer {_plan.write_key}", "Content-Type": "application/json"}

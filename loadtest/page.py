@@ -20,9 +20,10 @@ h2 { font-size: 16px; margin: 0; }
 p { margin: 0; color: #5c6875; }
 .wrong { color: #c4453c; font-weight: 600; }
 section { background: #fff; border: 1px solid #e0e5eb; border-radius: 8px; padding: 16px 18px; }
-.plots { display: grid; grid-template-columns: repeat(auto-fit, minmax(520px, 1fr)); gap: 16px; }
+.plots { display: grid; grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 16px; }
+.plots section:first-child { grid-column: 1 / -1; }
+@media (max-width: 900px) { .plots { grid-template-columns: minmax(0, 1fr); } }
 .summary { margin: 18px 0 16px; }
-.plots section { min-width: 0; }
 table { border-collapse: collapse; width: 100%; }
 td { padding: 5px 14px 5px 0; border-top: 1px solid #eef1f4; vertical-align: top; }
 tr:first-child td { border-top: 0; }
@@ -58,7 +59,7 @@ def _plots(samples: Sequence[Sample]) -> str:
         plot = figure.to_html(
             full_html=False,
             include_plotlyjs=not parts,  # once, in the first
-            config={"displaylogo": False, "responsive": True},
+            config={"displayModeBar": False, "responsive": True},
         )
         parts.append(f"<section><h2>{title}</h2><p>{meaning}</p>{plot}</section>")
     return "".join(parts)

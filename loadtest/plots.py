@@ -28,8 +28,7 @@ def all_plots(samples: Sequence[Sample]) -> list[tuple[str, str, Figure]]:
         ),
         (
             "Latency",
-            "Half of the answers came within p50, 99 of 100 within p99; true to 5%. "
-            "The scale is logarithmic.",
+            "99 of 100 answers came within p99; true to 5%, on a logarithmic scale.",
             _latency(samples),
         ),
         (
@@ -40,14 +39,14 @@ def all_plots(samples: Sequence[Sample]) -> list[tuple[str, str, Figure]]:
         ("Phones", "How many were there at the end of each second.", _users(samples)),
         (
             "Retry-After",
-            "For how many seconds answers asked. Spread out is good: phones come back apart.",
+            "Seconds that answers asked for. The wider, the less phones come back together.",
             _retry_after(samples),
         ),
     ]
 
 
 def _throughput(samples: Sequence[Sample]) -> Figure:
-    figure = _over_time("per second")
+    figure = _over_time(samples, "per second")
     requests = [_rate(one, one.requests) for one in samples]
     accepted = [_rate(one, one.accepted) for one in samples]
     figure.add_trace(_line("requests", samples, requests, GREY))
@@ -56,17 +55,17 @@ def _throughput(samples: Sequence[Sample]) -> Figure:
 
 
 def _latency(samples: Sequence[Sample]) -> Figure:
-    figure = _over_time("milliseconds")
+    figure = _over_time(samples, "milliseconds")
     answered = [one for one in samples if one.latencies]
     for name, share, colour in (("p50", 0.5, BLUE), ("p99", 0.99, ORANGE)):
         latencies = [one.latency_ms(share) for one in answered]
         figure.add_trace(_line(name, answered, latencies, colour))
-    figure.update_yaxes(type="log", rangemode="normal", dtick=1, minor={"dtick": "D2"})
+    figure.update_yaxes(type="log", rangemode="normal", dtick="D2")
     return figure
 
 
 def _answers(samples: Sequence[Sample]) -> Figure:
-    figure = _over_time("per second")
+    figure = _over_time(samples, "per second")
     for status in sorted(total(samples).answers):
         counts = [_rate(one, one.answers.get(status, 0)) for one in samples]
         line = _line(status, samples, counts, _colour(status))
@@ -75,7 +74,7 @@ def _answers(samples: Sequence[Sample]) -> Figure:
 
 
 def _users(samples: Sequence[Sample]) -> Figure:
-    figure = _over_time("phones")
+    figure = _over_time(samples, "phones")
     line = _line("phones", samples, [one.users for one in samples], BLUE)
     figure.add_trace(line.update(line_shape="hv", fill="tozeroy"))
     return figure
@@ -102,9 +101,10 @@ def _line(name: str, samples: Sequence[Sample], values: Sequence[float], colour:
     return go.Scatter(x=at, y=list(values), name=name, mode=mode, line={"color": colour})
 
 
-def _over_time(y: str) -> Figure:
+def _over_time(samples: Sequence[Sample], y: str) -> Figure:
     figure = _figure("seconds of the run", y)
     figure.update_layout(hovermode="x unified")
+    figure.update_xaxes(range=[0, samples[-1].at if samples else 1])
     return figure
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections import deque
 from enum import Enum
 from types import TracebackType
@@ -30,10 +31,12 @@ class FakeGateway:
 
     def __init__(self) -> None:
         self.bodies: list[dict[str, Any]] = []  # of every POST, whatever came of it
+        self.arrivals: list[float] = []  # of those bodies, monotonic seconds
         self.kept: list[str] = []  # event ids in their order
         self.faults: deque[Fault] = deque()
         self.is_ready = True
         self.closes_after_each = False
+        self.retry_after = 0  # seconds that a 503 asks for
         self.connections = 0
         self.url = ""
         self._writers: set[asyncio.StreamWriter] = set()
@@ -78,11 +81,13 @@ class FakeGateway:
             return _http(200 if self.is_ready else 503, b'{"reasons":["kafka"]}')
         batch = json.loads(body)
         self.bodies.append(batch)
+        self.arrivals.append(time.monotonic())
         if path != "/v1/events":
             batch["events"] = [{**one, "event_id": one["messageId"]} for one in batch["batch"]]
         fault = self.faults.popleft() if self.faults else None
         if fault in (Fault.BUSY, Fault.REFUSED):
-            return _http(int(fault.value), b'{"error":{"code":"told_to","message":"fail"}}')
+            told = b'{"error":{"code":"told_to","message":"fail"}}'
+            return _http(int(fault.value), told, self.retry_after)
         if fault in (Fault.NOT_HTTP, Fault.ENDLESS):
             batch["is_cut"] = True
             return bytes(fault.value)
@@ -113,7 +118,7 @@ class FakeGateway:
         }
 
 
-def _http(status: int, body: bytes) -> bytes:
-    retry = "retry-after: 0\r\n" if status == 503 else ""
+def _http(status: int, body: bytes, retry_after: int = 0) -> bytes:
+    retry = f"retry-after: {retry_after}\r\n" if status == 503 else ""
     head = f"HTTP/1.1 {status} Told\r\n{retry}content-length: {len(body)}\r\n\r\n"
     return head.encode() + body
