@@ -151,13 +151,14 @@ class TestMembers:
 
     def test_a_closed_loop_of_64_connections_is_not_throttled(self, stack: StackUnderTest) -> None:
         ledger = stack.folder / "ledger.jsonl"
-        arguments = ("--devices", "64", "--seconds", "3", "--ledger", str(ledger))
+        arguments = ("--shape", "retry-storm", "--devices", "64", "--seconds", "3")
 
-        done = stack.run("loadtest", "run", *arguments)
+        done = stack.run("loadtest", "run", *arguments, "--ledger", str(ledger))
 
         assert done.returncode == 0, done.stdout + done.stderr
         outcomes = {json.loads(line)["outcome"] for line in ledger.read_text().splitlines()}
-        assert outcomes <= {"accepted", "duplicate", "rejected"}
+        assert "accepted" in outcomes
+        assert outcomes <= {"posted", "accepted", "duplicate", "rejected"}
 
 
 class TestEnd:
