@@ -74,7 +74,7 @@ class TestDemo:
             "Freshness",
         ):
             assert title in done.stdout
-        assert done.stdout.count("0 ✔") == 6
+        assert done.stdout.count("0 ✔") == 7
         assert "✘" not in done.stdout
 
     def test_the_timeline_is_in_the_phone_s_own_order(self, stack: StackUnderTest) -> None:
