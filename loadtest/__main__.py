@@ -15,12 +15,11 @@ from typing import Annotated, Any, TypeVar
 
 import msgspec
 import typer
-from msgspec import Meta
 from rich.console import Console
 
-from gateway.contract.kafka_access import KafkaAccess
 from gateway.runtime import BAD_USAGE, FOUND_WRONG, ConfigError, load_config
 from loadtest.client import BadUrl, PhoneClient
+from loadtest.config import PREFIXES, LoadtestConfig
 from loadtest.ledger import Ledger
 from loadtest.ledger_file import LedgerFile
 from loadtest.load import Load, put_load
@@ -32,7 +31,7 @@ from loadtest.summary import summarise, wrong_with
 from loadtest.topic import KafkaUnreachable
 from loadtest.verify import Findings
 from loadtest.verify_file import Checked, verify_file
-from sinks.clickhouse.sql import ClickHouseError, Server, Unreachable, connect
+from sinks.clickhouse.sql import ClickHouseError, Unreachable, connect
 
 app = typer.Typer(
     name="telemetry-loadtest",
@@ -43,11 +42,6 @@ app = typer.Typer(
 )
 T = TypeVar("T")
 
-PREFIXES = {
-    "TELEMETRY_LOADTEST_": "",
-    "TELEMETRY_KAFKA_": "kafka_",
-    "TELEMETRY_CLICKHOUSE_": "clickhouse_",
-}
 WIDTH = 100  # columns of a report; a pipe has no width of its own
 
 SeedOption = Annotated[int, typer.Option(help="the same seed is the same fleet")]
@@ -55,31 +49,6 @@ PatienceOption = Annotated[
     float,
     typer.Option("--patience-seconds", min=0, max=3600, help="for the last event to be stored"),
 ]
-
-
-class LoadtestConfig(KafkaAccess, frozen=True, kw_only=True):
-    """Options read from `TELEMETRY_LOADTEST_…`; `telemetry-infra env` prints them."""
-
-    kafka_bootstrap: Annotated[
-        str, Meta(description="host:port of brokers that verify reads; empty: none")
-    ] = ""
-
-    gateway_url: Annotated[str, Meta(description="HTTP address of the gateway")] = (
-        "http://127.0.0.1:8080"
-    )
-    write_key: Annotated[str, Meta(description="write key of the app that posts")] = ""
-    app: Annotated[str, Meta(description="that app")] = "demo"
-    clickhouse_url: Annotated[str, Meta(description="HTTP address of ClickHouse")] = (
-        "http://127.0.0.1:8123"
-    )
-    clickhouse_user: Annotated[str, Meta(description="its user; a reader suffices")] = "default"
-    clickhouse_password: Annotated[str, Meta(description="its password, or …_FILE")] = ""
-
-    @property
-    def server(self) -> Server:
-        return Server(
-            url=self.clickhouse_url, user=self.clickhouse_user, password=self.clickhouse_password
-        )
 
 
 def _config(*, posts: bool) -> LoadtestConfig:

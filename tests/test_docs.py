@@ -23,8 +23,8 @@ from gateway.runtime import options_of
 from gateway.workers.scrape import UP, UP_MEANING
 from infra.__main__ import PREFIXES as INFRA_PREFIXES
 from infra.__main__ import KafkaEnv
-from loadtest.__main__ import PREFIXES as LOADTEST_PREFIXES
-from loadtest.__main__ import LoadtestConfig
+from loadtest.config import PREFIXES as LOADTEST_PREFIXES
+from loadtest.config import LoadtestConfig
 from sinks.clickhouse import sql
 from sinks.config import PREFIXES as SINK_PREFIXES
 from sinks.config import SinkConfig
