@@ -4,6 +4,7 @@ not. `python -m tests.faults report` writes docs/FAULTS.md from the results."""
 from __future__ import annotations
 
 import logging
+import resource
 import sys
 import tempfile
 import time
@@ -66,6 +67,8 @@ def run(
 ) -> None:
     """Run rows of the failure catalogue that are not done for this commit and scale."""
     logging.disable(logging.CRITICAL)  # clients that look for brokers we have killed
+    _, most_files = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most_files, most_files))  # sockets by the thousand
     screen, results, commit = Screen(), Results(), commit_now()
     chosen = _chosen(rows or [])
     done = {} if again or not commit else results.latest(scale, commit)

@@ -78,7 +78,6 @@ ROWS = [
         "group within its memory, and catches up.",
         run=down,
         seconds=340,
-        short=0.02,
     ),
     Row(
         number=14,
@@ -87,7 +86,7 @@ ROWS = [
         "same token, and nothing is stored twice.",
         run=answers_lost,
         is_exact=True,
-        seconds=60,
+        seconds=120,
         short=0.02,
     ),
 ]

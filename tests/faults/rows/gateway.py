@@ -102,7 +102,7 @@ ROWS = [
             run=killed_early,
             must="lost",
         ),
-        seconds=200,
+        seconds=280,
     ),
     Row(
         number=19,
@@ -111,7 +111,7 @@ ROWS = [
         "accepted, and each event is one row.",
         run=sent_three_times,
         seconds=120,
-        short=0.02,
+        short=0.01,
     ),
     Row(
         number=24,
@@ -121,6 +121,5 @@ ROWS = [
         run=stopped,
         has_variants=True,
         seconds=120,
-        short=0.2,
     ),
 ]

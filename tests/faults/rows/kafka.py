@@ -120,7 +120,7 @@ ROWS = [
             run=drained_unsorted,
             must="inverted",
         ),
-        seconds=800,
+        seconds=850,
         short=0.01,
     ),
     Row(

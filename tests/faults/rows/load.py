@@ -229,7 +229,7 @@ ROWS = [
         "have in flight: it goes on taking nine tenths of what it took and more, and turning one "
         "away costs little of what taking one does.",
         run=retry_storm,
-        seconds=120,
+        seconds=200,
     ),
     Row(
         number=21,
@@ -246,5 +246,6 @@ ROWS = [
         "it: memory, file descriptors and threads stay flat.",
         run=soak,
         seconds=960,
+        short=0.02,
     ),
 ]

@@ -178,7 +178,7 @@ ROWS = [
             must="duplicated",
             is_spoiling=True,
         ),
-        seconds=240,
+        seconds=550,
     ),
     Row(
         number=15,
@@ -201,7 +201,7 @@ ROWS = [
         fault="A second sink joins and leaves every few seconds, drained or killed; rows go on "
         "arriving, each once.",
         run=rebalance_storm,
-        seconds=150,
+        seconds=200,
         short=0.1,
     ),
     Row(
