@@ -17,6 +17,7 @@ from aiokafka.structs import ConsumerRecord
 from msgspec import Struct
 
 from gateway.runtime import now_ms
+from sinks.deadline import deadline
 from sinks.intent import Fenced, GroupOffsets, Pin
 from sinks.metrics import Metrics
 from sinks.partition import Partition
@@ -162,7 +163,7 @@ class Fetcher(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's ba
     async def _fetch(self, wanted: list[TopicPartition]) -> None:
         epoch = self._epoch
         try:
-            async with asyncio.timeout(FETCH_SECONDS):
+            async with deadline(FETCH_SECONDS):
                 got = await self._consumer.getmany(*wanted, timeout_ms=FETCH_MS)
         except TimeoutError:
             return

@@ -24,6 +24,8 @@ from aiokafka.errors import (
 from aiokafka.protocol.commit import OffsetCommitRequest
 from msgspec import Struct
 
+from sinks.deadline import deadline
+
 VERSION = 1
 IDLE = json.dumps({"v": VERSION}, separators=(",", ":"))
 NO_RETENTION = -1
@@ -99,7 +101,7 @@ class GroupOffsets:
         """
         while True:
             try:
-                async with asyncio.timeout(COMMIT_SECONDS):
+                async with deadline(COMMIT_SECONDS):
                     found = await self._admin.list_consumer_group_offsets(
                         self._group, partitions=[partition]
                     )
@@ -134,7 +136,7 @@ class GroupOffsets:
         """The broker's code for the one partition; retriable codes for a lost connection."""
         coordinator = self._coordinator()
         try:
-            async with asyncio.timeout(COMMIT_SECONDS):
+            async with deadline(COMMIT_SECONDS):
                 await coordinator.ensure_coordinator_known()
                 response = await coordinator._send_req(request)
         except (KafkaError, TimeoutError, OSError):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +10,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import IllegalStateError, KafkaError
 
+from sinks.deadline import deadline
 from sinks.intent import Fenced
 from sinks.sink import Retryable
 
@@ -37,7 +37,7 @@ class KafkaLog:
     async def cluster(self) -> str:
         """The id of the Kafka cluster. Raises Retryable."""
         try:
-            async with asyncio.timeout(self._timeout):
+            async with deadline(self._timeout):
                 described = await self._admin.describe_cluster()
         except (KafkaError, TimeoutError, OSError) as error:
             raise Retryable(f"Kafka: {error or type(error).__name__}") from None
@@ -46,7 +46,7 @@ class KafkaLog:
     async def bounds(self, partition: TopicPartition) -> tuple[int, int]:
         """(first kept offset, end offset). Raises Retryable."""
         try:
-            async with asyncio.timeout(self._timeout):
+            async with deadline(self._timeout):
                 first = await self._consumer.beginning_offsets([partition])
                 end = await self._consumer.end_offsets([partition])
         except (KafkaError, TimeoutError, OSError) as error:
@@ -62,7 +62,7 @@ class KafkaLog:
             **self._reach, enable_auto_commit=False
         )
         try:
-            async with asyncio.timeout(self._timeout):
+            async with deadline(self._timeout):
                 await reader.start()
                 reader.assign([partition])
                 reader.seek(partition, offset)

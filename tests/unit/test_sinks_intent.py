@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
@@ -46,20 +48,27 @@ def test_metadata_fits_into_a_commit_whatever_the_offset() -> None:
 class FakeAdmin:
     """Answers each read with the next of its script."""
 
-    def __init__(self, *script: dict[TopicPartition, OffsetAndMetadata] | Exception) -> None:
+    def __init__(self, *script: dict[TopicPartition, OffsetAndMetadata] | BaseException) -> None:
         self._script = list(script)
 
     async def list_consumer_group_offsets(
         self, group: str, partitions: list[TopicPartition]
     ) -> dict[TopicPartition, OffsetAndMetadata]:
         answer = self._script.pop(0)
-        if isinstance(answer, Exception):
+        if isinstance(answer, BaseException):
             raise answer
         return answer
 
 
 async def test_an_answer_without_the_partition_is_an_error_not_a_missing_offset() -> None:
     admin = FakeAdmin({}, KafkaError(), {PLACE: OffsetAndMetadata(7, IDLE)})
+    offsets = GroupOffsets(None, admin, "group", retry_seconds=0.0)
+
+    assert await offsets.read(PLACE) == Committed(7, None, is_ours=True)
+
+
+async def test_a_cancellation_inside_the_client_does_not_end_the_reading_task() -> None:
+    admin = FakeAdmin(asyncio.CancelledError(), {PLACE: OffsetAndMetadata(7, IDLE)})
     offsets = GroupOffsets(None, admin, "group", retry_seconds=0.0)
 
     assert await offsets.read(PLACE) == Committed(7, None, is_ours=True)
