@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from loadtest.locust_process import locust
-from loadtest.meter import Sample
+from loadtest.meter import Sample, joined
 from loadtest.plan import Plan
 from loadtest.summary import answers_of
 from loadtest.tables import number
@@ -37,7 +37,8 @@ async def put_load(
                 if not one.is_idle:
                     samples.append(one)
                 progress.update(task, completed=one.at, now=_now(one))
-    return samples
+            progress.update(task, now="over")
+    return joined(samples)
 
 
 def _progress(console: Console, load: Load) -> Progress:

@@ -10,6 +10,7 @@ from msgspec import Struct
 from loadtest.latency import bucket_of, quantile
 
 NO_REPLY = "no reply"
+SHORTEST_SECONDS = 0.5  # over which a rate says something
 
 
 class Sample(Struct, frozen=True, kw_only=True):
@@ -106,3 +107,10 @@ def total(samples: Sequence[Sample]) -> Sample:
         latencies=dict(latencies),
         retry_after=dict(retry_after),
     )
+
+
+def joined(samples: Sequence[Sample]) -> list[Sample]:
+    """The same, but a last sample too short for a rate is part of the one before."""
+    if len(samples) < 2 or samples[-1].length >= SHORTEST_SECONDS:
+        return list(samples)
+    return [*samples[:-2], total(samples[-2:])]

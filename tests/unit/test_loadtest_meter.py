@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loadtest.latency import WIDTH, bucket_of, quantile
-from loadtest.meter import NO_REPLY, Meter, Sample, total
+from loadtest.meter import NO_REPLY, SHORTEST_SECONDS, Meter, Sample, joined, total
 from loadtest.summary import thinned
 
 answers = st.tuples(
@@ -58,6 +59,15 @@ def test_thinned_samples_add_up_to_the_same(
 
     assert len(few) <= most
     assert total(few) == total(samples)
+
+
+@given(st.lists(st.builds(Sample, at=st.integers(), length=st.floats(0.01, 1)), min_size=2))
+def test_no_rate_is_made_of_a_short_end(samples: list[Sample]) -> None:
+    whole = joined(samples)
+
+    assert math.isclose(total(whole).length, total(samples).length)
+    assert whole[:-1] == samples[: len(whole) - 1]
+    assert (len(whole) < len(samples)) == (samples[-1].length < SHORTEST_SECONDS)
 
 
 @given(st.lists(st.floats(0.01, 60_000), min_size=1), st.floats(0, 1))
