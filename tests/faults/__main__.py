@@ -94,15 +94,13 @@ def run(
 
 
 @app.command()
-def report(
-    scale: Annotated[float, typer.Option(help="of the results to show")] = 1.0,
-) -> None:
-    """Write docs/FAULTS.md from the newest result of each row."""
-    found = Results().latest(scale)
+def report() -> None:
+    """Write docs/FAULTS.md from the newest result of each row at its largest scale."""
+    found = Results().fullest()
     names = (_name(row, variant) for row, variant in _chosen([]))
     shown = [found[name] for name in names if name in found]
     if not shown:
-        typer.echo(f"no results at scale {scale:g}: run `make test-faults` first", err=True)
+        typer.echo("no results: run `make test-faults` first", err=True)
         raise typer.Exit(BAD_USAGE)
     PAGE.write_text(page_of(shown), encoding="utf-8")
     typer.echo(f"{PAGE.relative_to(ROOT)}: {len(shown)} rows")

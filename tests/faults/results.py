@@ -84,6 +84,11 @@ class Results:
             if one.scale == scale and commit in (None, one.commit)
         }
 
+    def fullest(self) -> dict[str, RowResult]:
+        """Of each row the last result at the largest scale it was run at."""
+        found = sorted(self.load(), key=lambda one: (one.scale, one.at))
+        return {one.row: one for one in found}
+
 
 def keep_logs(name: str, folder: Path) -> None:
     """For whoever asks why a row failed: the logs of its gateways and sinks, in `.faults/NAME`."""

@@ -11,7 +11,7 @@ from tests.faults.results import RowResult
 
 HEADINGS = (
     "row", "fault", "injected", "acknowledged", "lost", "duplicated", "inverted", "stall s",
-    "500s", "seconds", "control",
+    "500s", "seconds", "scale", "control",
 )  # fmt: skip
 
 OUTCOME_LENGTH = 50  # characters of what a control did
@@ -50,6 +50,7 @@ def _cells(one: RowResult) -> list[str]:
         f"{one.stall_seconds:.1f}",
         str(one.errors_500),
         f"{one.seconds:.0f}",
+        f"{one.scale:g}",
         _control(one),
     ]
 
@@ -68,15 +69,17 @@ def _literal(cell: str) -> str:
 
 def page_of(results: Sequence[RowResult]) -> str:
     """docs/FAULTS.md."""
-    newest = max(results, key=lambda one: one.at)
+    days = sorted({one.at[:10] for one in results})
+    commits = ", ".join(f"`{one}`" for one in sorted({one.commit for one in results}))
+    machines = " and ".join(sorted({one.machine for one in results}))
     minutes = sum(one.seconds for one in results) / 60
     lines = [
         "# Faults",
         "",
         *INTRODUCTION,
         "",
-        f"Run of {newest.at[:10]}, commit `{newest.commit}`, {newest.machine}, scale"
-        f" {newest.scale:g}, {minutes:.0f} minutes. Written by `python -m tests.faults report`.",
+        f"Run on {' and '.join(days)}, commit {commits}, on {machines}: {minutes:.0f} minutes. A"
+        " *scale* of 1 is a row's full volume. Written by `python -m tests.faults report`.",
         "",
         "| " + " | ".join(HEADINGS) + " |",
         "| " + " | ".join("---" for _ in HEADINGS) + " |",

@@ -51,6 +51,13 @@ class TestResults:
         assert results.latest(1.0, "abc") == {}
         assert list(results.latest(1.0)) == ["2a"]
 
+    def test_a_report_takes_the_largest_scale_and_of_it_the_last(self, tmp_path: Path) -> None:
+        results = Results(tmp_path)
+        for one in (result(lost=1), result(lost=2), result(scale=0.1, lost=3)):
+            results.add(one)
+
+        assert results.fullest()["1a"].lost == 2
+
 
 class TestJudgement:
     def test_a_row_is_good_without_complaints(self) -> None:
@@ -70,7 +77,7 @@ class TestTable:
     def test_it_has_every_figure(self) -> None:
         text = text_of(result(control=control()))
 
-        for part in ("1a", "gateway kill -9", "50", "12,345", "2.5", "200", "found: lost 7"):
+        for part in ("1a", "gateway kill -9", "50", "12,345", "2.5", "200", "1", "found: lost 7"):
             assert part in text
 
     def test_brackets_are_no_markup(self) -> None:
@@ -81,7 +88,7 @@ class TestPage:
     def test_it_explains_each_row_with_date_and_machine(self) -> None:
         page = page_of([result(control=control(), note="as it was"), result(row="2a")])
 
-        assert "Run of 2026-11-25, commit `abc`, 2 CPUs, scale 1" in page
+        assert "Run on 2026-11-25, commit `abc`, on 2 CPUs: 7 minutes." in page
         assert "**1a** It is killed.\nAs it was.\nControl: an early 200." in page
         assert "| 2a | gateway kill -9 | 50 | 12,345 |" in page
 
