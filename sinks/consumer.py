@@ -117,6 +117,11 @@ class Fetcher(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's ba
             self._metrics.fenced.inc()
         except Misconfigured as error:
             self._fail(Stopped(str(error)))
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is not None and not task.cancelling():  # none of us did it
+                self._fail(Stopped(f"{part.label}: its task was cancelled by a library"))
+            raise
         except Exception as error:
             log.exception("%s ended by a bug", part.label)
             self._fail(error)

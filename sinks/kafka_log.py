@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -56,7 +57,7 @@ class KafkaLog:
     async def event_id_at(self, partition: TopicPartition, offset: int) -> str | None:
         """The event id of the record at `offset`; None when there is none. Raises Retryable.
 
-        Deadlines bound its start and its read; aiokafka's stop has its own.
+        Deadlines bound its start and its read, and its stop.
         """
         reader: AIOKafkaConsumer[bytes, bytes] = AIOKafkaConsumer(
             **self._reach, enable_auto_commit=False
@@ -70,7 +71,9 @@ class KafkaLog:
         except (KafkaError, TimeoutError, OSError) as error:
             raise Retryable(f"Kafka: {error or type(error).__name__}") from None
         finally:
-            await reader.stop()
+            with suppress(KafkaError, TimeoutError, OSError):  # it has read what it should
+                async with deadline(self._timeout):
+                    await reader.stop()
         if record.offset != offset or record.value is None:
             return None
         try:
