@@ -225,7 +225,8 @@ def run_command(
     if report is not None:
         from loadtest.page import page_of  # needs plotly
 
-        report.write_text(page_of(load, samples, f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"))
+        page = page_of(load, samples, f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC")
+        report.write_text(page, encoding="utf-8")
     if wrong := wrong_with(samples):
         raise _fail("; ".join(wrong), FOUND_WRONG)
 

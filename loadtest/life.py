@@ -12,7 +12,7 @@ import math
 import random
 from collections.abc import Iterator
 from functools import partial
-from itertools import groupby
+from itertools import dropwhile, groupby
 
 from msgspec import Struct
 
@@ -61,6 +61,11 @@ def live(number: int, seed: int, pace: Pace) -> Iterator[Post]:
         if session.crash is not None:
             waiting.append(session.crash)
         clock += length + away_seconds(chance)
+
+
+def from_now_on(posts: Iterator[Post], now: float) -> Iterator[Post]:
+    """What is left of a life for a phone that comes at `now`: before, it lived unseen."""
+    return dropwhile(lambda post: post.at < now, posts)
 
 
 def _flush(start_ms: int, happened: tuple[int, Json]) -> float:

@@ -24,7 +24,7 @@ from gateway.runtime import now_ms
 from loadtest.backoff import PHONE, asked_seconds
 from loadtest.devices import Post, body_of
 from loadtest.ledger import Entry
-from loadtest.life import Pace, live
+from loadtest.life import Pace, from_now_on, live
 from loadtest.locust_book import LocustBook
 from loadtest.meter import Meter
 from loadtest.plan import VARIABLE, Plan
@@ -35,6 +35,7 @@ from loadtest.storm import prebuilt
 PATH = "/v1/events"
 EXCHANGE_SECONDS = 20.0  # for one POST
 SAMPLE_SECONDS = 1.0
+ARRIVAL_SECONDS = 1.0  # within which the phones of a moment come
 
 logging.getLogger("locust.runners").setLevel(logging.ERROR)  # it warns of phones that come fast
 
@@ -101,10 +102,9 @@ class PhoneUser(_User):
             quiet_until=_plan.outage_seconds,
         )
         self._chance = random.Random(f"waits {_plan.seed}/{number}")  # noqa: S311  # a simulation
-        self._posts = _with_lost_replies(live(number, _plan.seed, pace))
+        life = from_now_on(live(number, _plan.seed, pace), _now() - ARRIVAL_SECONDS)
+        self._posts = _with_lost_replies(life)
         self._take_next()
-        while self._due < _now() - SAMPLE_SECONDS:  # a phone that came late lived unseen until now
-            self._take_next()
 
     def wait_time(self) -> float:
         return max(0.0, self._due - _now())

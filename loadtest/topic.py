@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeVar
 
 import msgspec
@@ -97,7 +97,8 @@ async def open_topic(
         begins = await _answered(consumer.beginning_offsets(partitions))
         yield Topic(consumer, begins, await _answered(consumer.end_offsets(partitions)))
     finally:
-        await consumer.stop()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(consumer.stop(), ANSWER_SECONDS)
 
 
 async def _answered(call: Awaitable[T]) -> T:

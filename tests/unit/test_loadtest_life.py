@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loadtest.devices import Post
-from loadtest.life import FLUSH_SECONDS, MAX_EVENTS, Pace, live
+from loadtest.life import FLUSH_SECONDS, MAX_EVENTS, Pace, from_now_on, live
 from tests.builders import RECEIVED_MS
 
 numbers = st.integers(0, 10_000)
@@ -62,6 +62,19 @@ def test_posts_follow_each_other_and_no_event_is_left_out(number: int, pace: Pac
 def test_no_event_is_posted_before_it_happens(number: int, pace: Pace) -> None:
     for post in lived(number, pace):
         assert max(happened_ms(post)) <= RECEIVED_MS + post.at * 1000 + 1
+
+
+@settings(max_examples=20, deadline=None)
+@given(numbers, paces, st.floats(0, 1))
+def test_a_phone_that_comes_late_brings_nothing_of_before(
+    number: int, pace: Pace, share: float
+) -> None:
+    now = share * pace.seconds
+    posts = lived(number, pace)
+
+    left = list(takewhile(lambda post: post.at < pace.seconds, from_now_on(iter(posts), now)))
+
+    assert left == [post for post in posts if post.at >= now]
 
 
 @settings(max_examples=20, deadline=None)
