@@ -116,8 +116,8 @@ def create_app(
     """Compose the application. The caller runs the publisher and keeps the keys fresh;
     `metrics_page` tells more than `metrics` where this is one of several processes."""
     ingest = Ingest(config, publisher, keys, metrics, now_ms)
-    page = metrics_page or metrics.page
-    other = Starlette(routes=service_routes(publisher, metrics, ingest.admission, page))
+    metrics.watch(ingest.admission)
+    other = Starlette(routes=service_routes(publisher, metrics_page or metrics.page))
     return Gateway(config, ingest, protocols, other, metrics, now_ms)
 
 

@@ -8,8 +8,6 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from gateway.edge.admission import Admission
-from gateway.metrics import Metrics
 from gateway.openapi import document
 from gateway.publish.publisher import Publisher
 
@@ -19,9 +17,7 @@ METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 MetricsPage = Callable[[], Awaitable[bytes]]
 
 
-def service_routes(
-    publisher: Publisher, metrics: Metrics, admission: Admission, metrics_page: MetricsPage
-) -> list[Route]:
+def service_routes(publisher: Publisher, metrics_page: MetricsPage) -> list[Route]:
     """Everything that is not ingest."""
     openapi = document()
 
@@ -37,8 +33,6 @@ def service_routes(
         return JSONResponse({"ready": False, "reasons": [reason]}, status_code=503)
 
     async def show_metrics(_: Request) -> Response:
-        metrics.inflight_requests.set(admission.requests)
-        metrics.inflight_bytes.set(admission.bytes)
         return Response(await metrics_page(), media_type=METRICS_TYPE)
 
     async def show_openapi(_: Request) -> Response:

@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 PREFIX = "telemetry_gateway_"
+
+
+class InFlight(Protocol):
+    """What is being worked on."""
+
+    @property
+    def requests(self) -> int: ...
+
+    @property
+    def bytes(self) -> int: ...
 
 
 class Metrics:
@@ -151,6 +163,11 @@ class Metrics:
             "Damaged stretches of logs put aside into the spool's folder `quarantine`.",
             registry=registry,
         )
+
+    def watch(self, inflight: InFlight) -> None:
+        """Ask for what is in flight whenever somebody wants to know."""
+        self.inflight_requests.set_function(lambda: inflight.requests)
+        self.inflight_bytes.set_function(lambda: inflight.bytes)
 
     async def page(self) -> bytes:
         """The text that `/metrics` answers."""

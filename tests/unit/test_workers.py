@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.config import GatewayConfig
+from gateway.edge.admission import Admission, AdmissionLimits
 from gateway.metrics import Metrics
 from gateway.publish.spool.port import Fate, SpoolAnswer
 from gateway.watchdog import EXIT_CODE, ROUNDS, Watchdog
@@ -109,6 +110,17 @@ class TestMetrics:
         assert samples["telemetry_gateway_http_request_duration_seconds_count", "0", None] == 1
         up = [samples["telemetry_gateway_worker_up", worker, None] for worker in "012"]
         assert up == [1, 1, 0]
+
+    def test_what_is_in_flight_is_told_as_it_is_when_asked(self) -> None:
+        admission = Admission(AdmissionLimits(requests=9, bytes=900, key_percent=100))
+        metrics = Metrics()
+        metrics.watch(admission)
+        admission.enter("key", 100)
+
+        told = {one.name: one.samples[0][2] for one in families(metrics) if one.samples}
+
+        assert told["telemetry_gateway_inflight_requests"] == 1
+        assert told["telemetry_gateway_inflight_bytes"] == 100
 
     async def test_processes_tell_each_other_and_the_silent_one_is_left_out(self) -> None:
         run = RunFolder.make(lanes=1)
