@@ -192,19 +192,20 @@ class Fetcher(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's ba
             log.info("%s is no longer ours", part.label)
 
     def _watch(self) -> None:
-        """Say once when all have recovered; end a process whose fetching has stuck."""
+        """Say once when all have recovered; end a process whose fetching has stuck. A partition
+        that recovers, is full or has nothing to fetch is not stuck, however long that takes."""
         if not self._was_ready and self.is_ready:
             self._was_ready = True
             self._on_ready()
         now = time.monotonic()
         for name, part in self._parts.items():
             high = self._consumer.highwater(name) if part.is_ready else None
-            if high is None:
-                continue
-            self._show_lag(part, high - part.position)
-            waiting = high - part.expect
-            stalled = now - part.last_progress > self._rules.stall_seconds
-            if waiting > 0 and stalled and not part.is_full:
+            waiting = 0 if high is None else high - part.expect
+            if high is not None:
+                self._show_lag(part, high - part.position)
+            if waiting <= 0 or part.is_full:
+                part.last_progress = now  # it is from now on that fetching could stall
+            elif now - part.last_progress > self._rules.stall_seconds:
                 self._fail(Stopped(f"{part.label}: {waiting} records wait unfetched"))
 
     def _show_lag(self, part: Partition, records: int) -> None:

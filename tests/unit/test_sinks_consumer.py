@@ -248,6 +248,41 @@ async def test_records_that_wait_unfetched_for_too_long_end_the_process() -> Non
         await bench.fetcher.run(bench.stop)
 
 
+@pytest.mark.parametrize(
+    ("held_up", "goes_on"),
+    [
+        ({"is_full": True}, {"is_full": False}),
+        ({"is_ready": False}, {"is_ready": True}),
+        ({"expect": 99}, {"expect": 98}),
+    ],
+    ids=["full", "recovering", "idle"],
+)
+async def test_a_partition_that_was_held_up_for_long_has_its_time_to_fetch(
+    held_up: dict[str, object], goes_on: dict[str, object]
+) -> None:
+    bench = Bench()
+    bench.consumer.high = 99
+    await bench.fetcher.on_partitions_assigned([PLACE, OTHER])
+    part = bench.parts[0]
+    part.last_progress = -1e9
+    bench.parts[1].expect = 99
+    for name, value in held_up.items():
+        setattr(part, name, value)
+
+    async def nothing_yet() -> None:
+        bench.consumer.in_fetch = go_on
+
+    async def go_on() -> None:
+        for name, value in goes_on.items():
+            setattr(part, name, value)
+
+    bench.consumer.in_fetch = nothing_yet
+
+    await bench.run_until(lambda: len(bench.consumer.asked) > 4)
+
+    assert part.flushed
+
+
 async def test_a_full_partition_does_not_end_the_process() -> None:
     bench = Bench()
     bench.consumer.high = 99
