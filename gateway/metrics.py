@@ -6,6 +6,11 @@ from typing import Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+from gateway.contract.event import EVENT_TYPES
+from gateway.contract.refusal import RefusalCode
+from gateway.contract.verdict import Code
+from gateway.counting import Durations, Tally
+
 PREFIX = "telemetry_gateway_"
 
 
@@ -27,42 +32,43 @@ class Metrics:
 
     def __init__(self) -> None:
         registry = self.registry = CollectorRegistry()
-        self.requests = Counter(
-            PREFIX + "http_requests_total",
-            "Answers to ingest requests.",
-            ["protocol", "code"],
-            registry=registry,
+        self.requests = Tally(
+            PREFIX + "http_requests_total", "Answers to ingest requests.", ["protocol", "code"]
         )
-        self.request_seconds = Histogram(
+        self.request_seconds = Durations(
             PREFIX + "http_request_duration_seconds",
             "From a request's head to its answer.",
-            buckets=(0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 2.5, 10),
-            registry=registry,
+            (0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 2.5, 10.0),
         )
-        self.events = Counter(
+        self.events = Tally(
             PREFIX + "events_total",
             "Decoded events by outcome: accepted, duplicate, rejected, refused.",
             ["outcome"],
-            registry=registry,
+            [(one,) for one in ("accepted", "duplicate", "rejected", "refused")],
         )
-        self.accepted_types = Counter(
+        self.accepted_types = Tally(
             PREFIX + "accepted_events_total",
             "Accepted events by type.",
             ["type"],
-            registry=registry,
+            [(one,) for one in sorted(EVENT_TYPES)],
         )
-        self.rejections = Counter(
+        self.rejections = Tally(
             PREFIX + "rejected_events_total",
             "Rejected events by code.",
             ["code"],
-            registry=registry,
+            [(one,) for one in Code],
         )
-        self.refusals = Counter(
+        self.refusals = Tally(
             PREFIX + "refused_requests_total",
             "POSTs that were not taken at all, by code.",
             ["code"],
-            registry=registry,
+            [(one,) for one in RefusalCode],
         )
+        for one in (
+            self.requests, self.request_seconds, self.events, self.accepted_types,
+            self.rejections, self.refusals,
+        ):  # fmt: skip
+            registry.register(one)
         self.cut_connections = Counter(
             PREFIX + "cut_connections_total",
             "Connections closed by the guard before any request of theirs was handed on, by code.",

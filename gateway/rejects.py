@@ -9,7 +9,8 @@ from gateway.contract.event import Batch
 from gateway.contract.record import Record
 from gateway.contract.topics import APP_EVENTS_DEAD
 from gateway.contract.verdict import Rejection
-from gateway.prepare.context import Origin, iso
+from gateway.prepare.context import Origin
+from gateway.protocols.times import rfc3339
 
 
 def dead_records(rejected: Sequence[Rejection], batch: Batch, origin: Origin) -> list[Record]:
@@ -32,7 +33,7 @@ def dead_records(rejected: Sequence[Rejection], batch: Batch, origin: Origin) ->
                 device_id=device_id[:64],
                 event_id=one.event_id,
                 request_id=origin.request_id,
-                received_at=iso(origin.received_at),
+                received_at=rfc3339(origin.received_at),
                 position=one.index,
             ).to_headers(),
         )

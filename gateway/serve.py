@@ -13,7 +13,7 @@ from pathlib import Path
 
 import uvicorn
 
-from gateway.app import create_app
+from gateway.app import Gateway, create_app
 from gateway.config import GatewayConfig
 from gateway.edge.guard import Guard, GuardLimits
 from gateway.edge.keys import KeyRing, KeyStore, KeyStoreError
@@ -115,17 +115,21 @@ async def serve(
             task.cancel()
 
 
-def _uvicorn_config(app: object, config: GatewayConfig, metrics: Metrics) -> uvicorn.Config:
+def _uvicorn_config(app: Gateway, config: GatewayConfig, metrics: Metrics) -> uvicorn.Config:
     limits = GuardLimits(
         head_bytes=config.max_head_bytes,
         headers=config.max_headers,
         head_seconds=config.head_timeout_seconds,
+        idle_seconds=KEEP_ALIVE_SECONDS,
     )
     guard = partial(
-        Guard, limits=limits, on_refused=lambda code: metrics.cut_connections.labels(code).inc()
+        Guard,
+        dispatch=app.dispatch,
+        limits=limits,
+        on_refused=lambda code: metrics.cut_connections.labels(code).inc(),
     )
     return uvicorn.Config(
-        app,  # type: ignore[arg-type]  # an ASGI callable; uvicorn's alias is narrower
+        app,
         loop="none",
         http=guard,  # type: ignore[arg-type]  # called as a class would be
         ws="none",

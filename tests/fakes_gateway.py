@@ -37,9 +37,11 @@ class FakeGateway:
         self.is_ready = True
         self.closes_after_each = False
         self.retry_after = 0  # seconds that a 503 asks for
+        self.crowd = 0  # answers nobody before so many POSTs are here
         self.connections = 0
         self.url = ""
         self._writers: set[asyncio.StreamWriter] = set()
+        self._is_crowded = asyncio.Event()
 
     async def __aenter__(self) -> FakeGateway:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
@@ -53,6 +55,7 @@ class FakeGateway:
         trace: TracebackType | None,
     ) -> None:
         self._server.close()
+        self._is_crowded.set()
         for writer in self._writers:
             writer.close()
         await self._server.wait_closed()
@@ -65,7 +68,11 @@ class FakeGateway:
                 head = (await reader.readuntil(b"\r\n\r\n")).decode()
                 lines = [one.partition(":") for one in head.lower().splitlines()[1:]]
                 length = int({one[0]: one[2] for one in lines}.get("content-length", "0"))
-                writer.write(self._answer(head, await reader.readexactly(length)))
+                answer = self._answer(head, await reader.readexactly(length))
+                if len(self.bodies) >= self.crowd:
+                    self._is_crowded.set()
+                await self._is_crowded.wait()
+                writer.write(answer)
                 await writer.drain()
                 if self.closes_after_each or (self.bodies and self.bodies[-1].get("is_cut")):
                     break

@@ -55,6 +55,6 @@ class GatewayUnderTest:
         """The accepted events' records, decoded."""
         return [json.loads(one.value) for one in self.publisher.of("app-events")]
 
-    def count(self, outcome: str) -> float:
+    def count(self, outcome: str) -> int:
         """The events counted with this outcome."""
-        return float(self.metrics.events.labels(outcome)._value.get())
+        return self.metrics.events.counts[outcome,]

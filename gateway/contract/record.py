@@ -21,12 +21,12 @@ LAST_INSTANT = datetime(2149, 6, 6, tzinfo=UTC)  # the last day ClickHouse's Dat
 class ContextFields(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """Server fields and merged context, encoded once per POST (and per event that has its own)."""
 
-    received_at: str  # RFC 3339, UTC, milliseconds: when the POST's head was seen
+    received_at: datetime  # UTC, of whole milliseconds: when the POST's head was seen
     app_id: str  # the write key's app
     protocol: str
     request_id: str
     device_id: str
-    sent_at: str = ""
+    sent_at: datetime | None = None  # the device's clock
     country: str = ""
     app_package: str = ""
     app_version: str = ""

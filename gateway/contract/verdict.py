@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import final
 
 from msgspec import Struct
 
@@ -19,6 +20,7 @@ class Code(StrEnum):
     TOO_MANY_PROPERTIES = "too_many_properties"
 
 
+@final
 class Rejection(Struct, frozen=True, gc=False):
     """One event that is not taken. `text` names the field and the limit; `original` its bytes."""
 

@@ -1,28 +1,12 @@
-"""A request's body off the wire: bounded in bytes and in time, and inflated."""
+"""A request's body as it comes: bounded in bytes and in time."""
 
 from __future__ import annotations
-
-import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
 
 from msgspec import Struct
 
 from gateway.contract.refusal import RefusalCode, Refused
-from gateway.edge.inflate import inflate, too_large
+from gateway.edge.inflate import too_large
 from gateway.protocols.protocol import Head
-
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-
-
-class Disconnected(Exception):
-    """The client left before its body was complete; nobody waits for an answer."""
-
-
-def declared_bytes(head: Head) -> int:
-    """Content-Length, or 0 where the body comes in chunks."""
-    text = head.header(b"content-length")
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0
 
 
 class BodyLimits(Struct, frozen=True, kw_only=True):
@@ -30,44 +14,49 @@ class BodyLimits(Struct, frozen=True, kw_only=True):
     timeout_seconds: float  # to arrive, and a second more for each `bytes_per_second` of it
     bytes_per_second: int
 
+    def declared_bytes(self, head: Head) -> int:
+        """Content-Length, or 0 where the body comes in chunks. Raises Refused."""
+        text = head.headers.get(b"content-length", b"0")
+        declared = int(text) if text.isdigit() and len(text) < 19 else 0
+        if declared > self.max_bytes:
+            raise too_large(self.max_bytes)
+        return declared
 
-async def read(
-    head: Head, receive: Receive, limits: BodyLimits, arrived: Callable[[int], None]
-) -> bytes:
-    """The whole body, plain. `arrived` is told how many bytes have come before they are kept, and
-    may refuse them. Raises Refused, Disconnected."""
-    if declared_bytes(head) > limits.max_bytes:
-        raise too_large(limits.max_bytes)
-    try:
-        async with asyncio.timeout(limits.timeout_seconds) as timeout:
-            body = await _collect(receive, limits, timeout, arrived)
-    except TimeoutError:
+    def too_slow(self) -> Refused:
         text = (
-            f"the body did not arrive within {limits.timeout_seconds:g} seconds"
-            f" and at {limits.bytes_per_second} bytes a second"
+            f"the body did not arrive within {self.timeout_seconds:g} seconds"
+            f" and at {self.bytes_per_second} bytes a second"
         )
-        raise Refused(RefusalCode.BODY_TIMEOUT, text) from None
-    return inflate(body, head.header(b"content-encoding"), limits.max_bytes)
+        return Refused(RefusalCode.BODY_TIMEOUT, text)
 
 
-async def _collect(
-    receive: Receive,
-    limits: BodyLimits,
-    timeout: asyncio.Timeout,
-    arrived: Callable[[int], None],
-) -> bytes:
-    chunks = bytearray()
-    latest = timeout.when() or 0.0
-    while True:
-        if chunks:
-            timeout.reschedule(latest + len(chunks) / limits.bytes_per_second)
-        event = await receive()
-        if event["type"] != "http.request":
-            raise Disconnected
-        chunk = event.get("body", b"")
-        if len(chunks) + len(chunk) > limits.max_bytes:
-            raise too_large(limits.max_bytes)
-        arrived(len(chunks) + len(chunk))
-        if not event.get("more_body"):
-            return bytes(chunks + chunk) if chunks else bytes(chunk)
-        chunks += chunk
+class Body:
+    """What has come of one body."""
+
+    __slots__ = ("_limits", "_parts", "size")
+
+    def __init__(self, limits: BodyLimits) -> None:
+        self._limits = limits
+        self._parts: list[bytes] = []
+        self.size = 0  # bytes that were added
+
+    @property
+    def seconds(self) -> float:
+        """How long it may take from the head to its end, by what has come."""
+        return self._limits.timeout_seconds + self.size / self._limits.bytes_per_second
+
+    def grow(self, size: int) -> int:
+        """So many bytes more are here; how many that makes. Raises Refused."""
+        size += self.size
+        if size > self._limits.max_bytes:
+            raise too_large(self._limits.max_bytes)
+        return size
+
+    def add(self, chunk: bytes) -> None:
+        self._parts.append(chunk)
+        self.size += len(chunk)
+
+    def take(self) -> bytes:
+        """All of it; nobody else holds it any more."""
+        parts, self._parts = self._parts, []
+        return parts[0] if len(parts) == 1 else b"".join(parts)

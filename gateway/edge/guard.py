@@ -1,5 +1,8 @@
-"""What uvicorn's HTTP/1.1 protocol leaves open, closed: heads without bound in bytes and time,
-bodies that go on behind an early answer, requests without a Host.
+"""uvicorn's HTTP/1.1 protocol with what it leaves open closed, and with a short way for POSTs.
+
+Closed are heads without bound in bytes and time, bodies that go on behind an early answer, requests
+without a Host. The short way: a request for a protocol's path is answered in the parser's
+callbacks, without ASGI's task, queue and two messages, which cost as much as all the rest of it.
 
 A subclass of uvicorn's own protocol over httptools; `tests/contract/test_uvicorn_protocol.py` names
 what it leans on. One sweep looks at all connections: a timer each would cost more.
@@ -18,6 +21,12 @@ import httptools
 from msgspec import Struct
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from gateway.dispatch import Dispatch
+from gateway.edge.exchange import Exchange
+from gateway.edge.response import Response
+from gateway.protocols.protocol import Head
+from gateway.routing import Match
+
 LINGER_SECONDS = 2.0  # for a client to read its answer before its connection is cut
 LINGER_BYTES = 1024 * 1024  # of what it sends meanwhile
 UNREAD_BYTES = 256 * 1024  # of a body nobody wanted, before its connection is closed
@@ -27,10 +36,12 @@ class GuardLimits(Struct, frozen=True, kw_only=True):
     head_bytes: int
     headers: int
     head_seconds: float
+    idle_seconds: float  # between requests
 
 
 class _Stage(Enum):
-    HEAD = "head"  # waiting for a request, or in its head
+    IDLE = "idle"  # between requests
+    HEAD = "head"  # waiting for the first request, or in a head
     BODY = "body"
     REPLY = "reply"  # the request is complete
     LINGER = "linger"  # answered for good; what still comes is thrown away
@@ -46,6 +57,7 @@ class CutCode(StrEnum):
     HEAD_TIMEOUT = "head_timeout"
     SILENT = "silent"
     BODY_UNREAD = "body_unread"
+    UNREAD_ANSWER = "unread_answer"
 
 
 class _Refused(Exception):
@@ -60,15 +72,22 @@ class Guard(HttpToolsProtocol):
     """One connection. `on_refused` hears the code of each that was cut."""
 
     def __init__(
-        self, *arguments: Any, limits: GuardLimits, on_refused: Callable[[str], None], **named: Any
+        self,
+        *arguments: Any,
+        dispatch: Dispatch,
+        limits: GuardLimits,
+        on_refused: Callable[[str], None],
+        **named: Any,
     ) -> None:
         super().__init__(*arguments, **named)
+        self._dispatch = dispatch
         self._limits = limits
         self._on_refused = on_refused
         self._stage = _Stage.HEAD
         self._head_bytes = 0
         self._left = 0  # bytes that may still come
         self._since = 0.0  # of the loop's clock: when the stage began
+        self._stalled_at = 0.0  # when the client stopped reading its answers; 0: it reads
         self._raw: asyncio.Transport
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -77,8 +96,27 @@ class Guard(HttpToolsProtocol):
         self.transport = _Closing(transport, self._finish)  # type: ignore[assignment]
         self._enter(_Stage.HEAD)
 
+    def connection_lost(self, exc: Exception | None) -> None:
+        if isinstance(self.cycle, Exchange):
+            self._leave_body()
+            self.cycle = None  # type: ignore[assignment]  # uvicorn begins with it
+        super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """Who does not read answers gets no more of them."""
+        super().pause_writing()
+        self._stalled_at = self.loop.time()
+        self._raw.pause_reading()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._stalled_at = 0.0
+        if not self.flow.read_paused:
+            self._raw.resume_reading()
+
     def data_received(self, data: bytes) -> None:
-        self._unset_keepalive_if_required()
+        if self.timeout_keep_alive_task is not None:
+            self._unset_keepalive_if_required()
         if self._stage is _Stage.LINGER or (self._stage is _Stage.BODY and self._is_answered()):
             self._throw_away(len(data))
             if self._stage is _Stage.LINGER:
@@ -96,6 +134,8 @@ class Guard(HttpToolsProtocol):
 
     def _feed(self, data: bytes) -> None:
         """At most so much of a head reaches the parser, which would keep all of it."""
+        if self._stage is _Stage.IDLE:
+            self._enter(_Stage.HEAD)
         if self._stage is _Stage.HEAD:
             room = self._limits.head_bytes - self._head_bytes
             head, data = data[:room], data[room:]
@@ -108,7 +148,10 @@ class Guard(HttpToolsProtocol):
             self.parser.feed_data(data)
 
     def on_message_begin(self) -> None:
-        super().on_message_begin()
+        """As uvicorn's, but the scope, which only ASGI wants."""
+        self.url = b""
+        self.headers = []
+        self.expect_100_continue = False
         self._enter(_Stage.HEAD)
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -118,46 +161,128 @@ class Guard(HttpToolsProtocol):
             raise _Refused(431, CutCode.TOO_MANY_HEADERS, f"a request has at most {limit} headers")
 
     def on_headers_complete(self) -> None:
-        size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
+        headers = dict(self.headers)
+        version = self.parser.get_http_version()
+        self._check_head(headers, version)
+        self._enter(_Stage.BODY)
+        found = self._dispatch.routes.find_url(self.url)
+        if found is None or self._is_busy() or self.parser.should_upgrade():
+            self._hand_on()
+            return
+        path, query, matches = found
+        client = self.client
+        head = Head(
+            self.parser.get_method().decode("ascii"),
+            path,
+            query,
+            headers,
+            client[0] if client else "",
+        )
+        self._open(head, matches, keep_alive=version == "1.1" and self.parser.should_keep_alive())
+
+    def _check_head(self, headers: dict[bytes, bytes], version: str) -> None:
+        """Raises _Refused."""
+        size = len(self.url) + sum([len(name) + len(value) for name, value in self.headers])
         if size > self._limits.head_bytes:
             raise _head_too_large(self._limits)
-        version = self.parser.get_http_version()
         if version not in ("1.1", "1.0"):  # the parser takes requests without one, and 2.0
             raise _Refused(400, CutCode.INVALID_HTTP, "this is not HTTP/1.1")
-        hosts = sum(name == b"host" for name, _ in self.headers)
+        if len(headers) == len(self.headers):  # no name comes twice
+            hosts = int(b"host" in headers)
+        else:
+            hosts = sum(name == b"host" for name, _ in self.headers)
         if hosts != 1 and not (hosts == 0 and version == "1.0"):
             raise _Refused(400, CutCode.HOST, "a request has one Host header")
-        self._enter(_Stage.BODY)
+
+    def _is_busy(self) -> bool:
+        """Whether another request is being answered: this one is pipelined behind it."""
+        return self.cycle is not None and not self.cycle.response_complete
+
+    def _hand_on(self) -> None:
+        """Let uvicorn take the head, as if it came now."""
+        url, headers = self.url, self.headers
+        super().on_message_begin()
+        self.url = url
+        for name, value in headers:
+            super().on_header(name, value)
         super().on_headers_complete()
+
+    def _open(self, head: Head, matches: list[Match], *, keep_alive: bool) -> None:
+        """Answer the request ourselves."""
+        exchange = Exchange(keep_alive=keep_alive)
+        self.cycle = exchange  # type: ignore[assignment]  # uvicorn sees no difference
+        exchange.post = self._dispatch.open(
+            matches, head, lambda response: self._respond(exchange, response)
+        )
+        if exchange.post is not None and self.expect_100_continue:
+            self._raw.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def _respond(self, exchange: Exchange, response: Response) -> None:
+        exchange.response_complete = True
+        exchange.post = None
+        if self._raw.is_closing():
+            return
+        closes = response.closes or not exchange.keep_alive
+        self._raw.write(response.to_bytes(closes=closes))
+        if closes:
+            self.transport.close()
+        elif self.pipeline:
+            super().on_response_complete()  # starts the next one
+        else:
+            self._answered()
+
+    def on_body(self, body: bytes) -> None:
+        if isinstance(self.cycle, Exchange):
+            if self.cycle.post is not None:
+                self.cycle.post.arrived(body)
+        else:
+            super().on_body(body)
 
     def on_message_complete(self) -> None:
         if self._stage is _Stage.BODY:
-            self._enter(_Stage.REPLY)
-        super().on_message_complete()
+            self._enter(_Stage.IDLE if self._is_answered() else _Stage.REPLY)
+        if not isinstance(self.cycle, Exchange):
+            super().on_message_complete()
+        elif self.cycle.post is not None:
+            post, self.cycle.post = self.cycle.post, None
+            post.complete()
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
-        if self._stage is _Stage.BODY:  # answered before all of the body is here
+        self._answered()
+
+    def _answered(self) -> None:
+        if self._stage is _Stage.BODY:  # before all of the body is here
             self._left = UNREAD_BYTES
             self._since = self.loop.time()
         elif self._stage is _Stage.REPLY:
-            self._stage = _Stage.HEAD
-            self._head_bytes = 0
-            self._since = 0.0  # uvicorn's keep-alive time runs now
+            self._enter(_Stage.IDLE)
 
     def check(self, now: float) -> None:
         """Once a second or so: end what takes too long."""
         waited = now - self._since
         if self._stage is _Stage.LINGER and waited > LINGER_SECONDS:
             self._raw.abort()
-        elif self._stage is _Stage.BODY and self._is_answered():
-            if waited > self._limits.head_seconds:
-                self._cut(CutCode.BODY_UNREAD)
-        elif self._stage is _Stage.HEAD and self._since and waited > self._limits.head_seconds:
+        elif self._stage is _Stage.BODY:
+            self._check_body(waited)
+        elif self._stage is _Stage.HEAD and waited > self._limits.head_seconds:
             if self._head_bytes:
                 self._refuse(_Refused(408, CutCode.HEAD_TIMEOUT, "the head did not arrive in time"))
             else:
                 self._cut(CutCode.SILENT)
+        elif self._stage is _Stage.IDLE and waited > self._limits.idle_seconds:
+            self._raw.close()
+        elif self._stalled_at and now - self._stalled_at > self._limits.head_seconds:
+            self._cut(CutCode.UNREAD_ANSWER)
+
+    def _check_body(self, waited: float) -> None:
+        if self._is_answered():
+            if waited > self._limits.head_seconds:
+                self._cut(CutCode.BODY_UNREAD)
+            return
+        post = self.cycle.post if isinstance(self.cycle, Exchange) else None
+        if post is not None and waited > post.body_seconds:
+            post.too_slow()
 
     def _enter(self, stage: _Stage) -> None:
         self._stage = stage
@@ -184,16 +309,26 @@ class Guard(HttpToolsProtocol):
     def _refuse(self, refused: _Refused) -> None:
         """Answer in the application's place, and close."""
         self._on_refused(refused.code)
-        cycle = self.cycle
-        if cycle is not None and cycle.more_body and not cycle.response_started:
-            cycle.disconnected = True  # the application hears that its client has gone
-            cycle.message_event.set()
-        elif cycle is not None and not cycle.response_complete:
+        if not self._leave_body() and self._is_busy():
             self._stage = _Stage.LINGER  # a complete request is being answered: it comes again
             self._raw.close()
             return
         self._raw.write(_answer(refused))
         self._linger()
+
+    def _leave_body(self) -> bool:
+        """Whoever waits for the rest of a body hears that its client has gone; False: nobody."""
+        cycle = self.cycle
+        if isinstance(cycle, Exchange):
+            post, cycle.post = cycle.post, None
+            if post is not None:
+                post.gone()
+            return post is not None
+        if cycle is None or not cycle.more_body or cycle.response_started:
+            return False
+        cycle.disconnected = True
+        cycle.message_event.set()
+        return True
 
     def _finish(self) -> None:
         """The application's side is done. A client in the middle of its body must still be able to

@@ -1,11 +1,9 @@
 """One batch in, its Kafka records and the outcome of every event out.
 
-Every event of the batch ends in exactly one of three places: `records`, `rejected`, `duplicates`.
+Every event of the batch ends in exactly one of three places: a record, `rejected`, `duplicates`.
 """
 
 from __future__ import annotations
-
-from datetime import datetime, timedelta
 
 import msgspec
 from msgspec import Raw, Struct
@@ -22,7 +20,7 @@ from gateway.contract.event import (
     Crash,
     Event,
 )
-from gateway.contract.record import ContextFields, EventFields, Record
+from gateway.contract.record import EventFields, Record
 from gateway.contract.topics import APP_EVENTS, MAX_RECORD_BYTES
 from gateway.contract.verdict import Code, Rejection
 from gateway.prepare import context as contexts
@@ -33,13 +31,24 @@ from gateway.prepare.context import Origin
 MAX_DURATION_MS = 2**32 - 1
 
 
-class Prepared(Struct, frozen=True, gc=False):
-    """The outcome of decoding: `records` are the accepted events, in their order."""
+class Outcomes(Struct, frozen=True, gc=False):
+    """What became of each event of one batch."""
 
-    records: list[Record]
-    event_types: list[str]  # of the accepted events, for counting
+    accepted: int
+    event_types: dict[str, int]  # how many of each were accepted
     rejected: list[Rejection]
     duplicates: list[int]  # positions in the POST
+
+    @property
+    def decoded(self) -> int:
+        return self.accepted + len(self.rejected) + len(self.duplicates)
+
+
+class Prepared(Struct, frozen=True, gc=False):
+    """`records` are the accepted events, in their order."""
+
+    records: list[Record]
+    outcomes: Outcomes
 
 
 class _Rejected(Exception):
@@ -52,35 +61,28 @@ class _Place(Struct, frozen=True, gc=False):
     """Where events happened: the device they are keyed by, and the record's encoded tail."""
 
     device_id: str
+    key: bytes
     suffix: Raw
-
-
-class _Post(Struct, frozen=True, gc=False):
-    """What all events of one batch share."""
-
-    batch: Batch
-    origin: Origin
-    sent_at: datetime | None  # None where the device's is none, or out of range
-    move: timedelta
-    place: _Place | None
 
 
 def prepare(batch: Batch, origin: Origin) -> Prepared:
     """Turn every event of `batch` into a record, a rejection or a duplicate."""
-    sent_at = batch.sent_at if batch.sent_at and skew.is_plausible(batch.sent_at) else None
-    move = skew.correction(sent_at, origin.received_at, batch.stamp, is_retry=origin.is_retry)
-    post = _Post(batch, origin, sent_at, move, _place(batch.context, origin, sent_at))
+    post = _Post(batch, origin)
     records: list[Record] = []
-    event_types: list[str] = []
+    event_types: dict[str, int] = {}
     rejected: list[Rejection] = []
     duplicates: list[int] = []
     seen: set[tuple[str, str]] = set()
     for index, event in enumerate(batch.events):
-        if isinstance(event, Rejection):
+        if type(event) is Rejection:  # isinstance would ask its metaclass, which costs more
             rejected.append(event)
             continue
         try:
-            place, fields, value = _encode(event, post)
+            place = post.place_of(event)
+            fields = post.fields_of(event, place)
+            value = record.encode(fields)
+            if len(value) > MAX_EVENT_BYTES:
+                _check_size(event, fields, value)
         except _Rejected as reason:
             rejected.append(_rejection(index, event, reason))
             continue
@@ -89,74 +91,103 @@ def prepare(batch: Batch, origin: Origin) -> Prepared:
             duplicates.append(index)
             continue
         seen.add(identifier)
-        records.append(Record(APP_EVENTS.name, place.device_id.encode(), value))
-        event_types.append(fields.event_type)
-    return Prepared(records, event_types, rejected, duplicates)
+        records.append(Record(APP_EVENTS.name, place.key, value))
+        event_type = fields.event_type
+        event_types[event_type] = event_types.get(event_type, 0) + 1
+    return Prepared(records, Outcomes(len(records), event_types, rejected, duplicates))
 
 
-def _encode(event: Event, post: _Post) -> tuple[_Place, EventFields, bytes]:
-    place = post.place
-    if event.context is not None:
-        merged = contexts.merge(post.batch.context, event.context)
-        place = _place(merged, post.origin, post.sent_at)
-    if place is None:
-        raise _Rejected(Code.MISSING_FIELD, "`device.id` is missing - at `$.context`")
-    if len(place.device_id) > (limit := post.batch.max_id_length):
-        raise _Rejected(Code.ID_TOO_LONG, f"`device.id` is longer than {limit} - at `$.context`")
-    fields = _fields(event, place, post)
-    value = record.encode(fields)
-    _check_size(event, fields, value)
-    return place, fields, value
+class _Post:
+    """What all events of one batch share, found once."""
+
+    __slots__ = (
+        "_app_id", "_batch", "_extras", "_origin", "_place", "_sent_at", "_session", "_session_id",
+        "_session_place", "_window",
+    )  # fmt: skip
+
+    def __init__(self, batch: Batch, origin: Origin) -> None:
+        self._batch = batch
+        self._origin = origin
+        self._app_id = origin.app_id
+        self._extras = batch.extras
+        sent_at = batch.sent_at
+        if sent_at is not None and not skew.is_plausible(sent_at):
+            sent_at = None
+        self._sent_at = sent_at
+        move = skew.correction(sent_at, origin.received_at, batch.stamp, is_retry=origin.is_retry)
+        self._window = skew.Window(sent_at, origin.received_at, move)
+        self._place = self._place_in(batch.context)
+        self._session: str | None = None  # of the event before, as it came
+        self._session_place: _Place | None = None
+        self._session_id = ""  # and as it is stored
+
+    def place_of(self, event: Event) -> _Place:
+        """Where the event happened. Raises _Rejected."""
+        if event.context is None:
+            place = self._place
+        else:
+            place = self._place_in(contexts.merge(self._batch.context, event.context))
+        if place is None:
+            raise _Rejected(Code.MISSING_FIELD, "`device.id` is missing - at `$.context`")
+        if len(place.device_id) > (limit := self._batch.max_id_length):
+            text = f"`device.id` is longer than {limit} - at `$.context`"
+            raise _Rejected(Code.ID_TOO_LONG, text)
+        return place
+
+    def _place_in(self, context: Context | None) -> _Place | None:
+        device = context.device if context is not None else None
+        if context is None or device is None or not device.id:
+            return None
+        fields = contexts.fields_of(context, device.id, self._origin, self._sent_at)
+        return _Place(device.id, device.id.encode(), record.suffix_of(fields))
+
+    def fields_of(self, event: Event, place: _Place) -> EventFields:
+        """The event as columns. Raises _Rejected."""
+        event_type, event_name = event.type, event.name or ""
+        if event_type not in EVENT_TYPES:
+            event_type, event_name = "track", event_type
+        elif not event_name and event_type in NAMED_TYPES:
+            raise _Rejected(Code.MISSING_FIELD, f"`name` is required for type `{event_type}`")
+        occurred_at, ts, quality = self._window.place(event.timestamp)
+        source_id = event.event_id
+        event_id = identity.as_uuid(source_id)
+        if event.session_id != self._session or place is not self._session_place:
+            self._session, self._session_place = event.session_id, place
+            self._session_id = _session(event.session_id, self._app_id, place.device_id)
+        properties = event.properties or {}
+        is_crash = event_type in CRASH_TYPES
+        if self._extras or quality == "invalid" or (event.crash is not None and not is_crash):
+            properties = _with_more(properties, event, self._extras, quality)
+        fields = EventFields(
+            event_id=event_id or identity.foreign(self._app_id, source_id),
+            source_event_id="" if event_id else source_id,
+            event_type=event_type,
+            event_name=event_name,
+            occurred_at=occurred_at,
+            ts=ts,
+            time_quality=quality,
+            session_id=self._session_id,
+            user_id=event.user_id or "",
+            sequence=event.sequence or 0,
+            duration_ms=_duration(properties) if event_type == "app_close" else 0,
+            properties=properties,
+            received_at=place.suffix,
+        )
+        if not is_crash:
+            return fields
+        return _with_crash(fields, event.crash or Crash(fatal=event_type == "app_crash"))
 
 
-def _place(context: Context | None, origin: Origin, sent_at: datetime | None) -> _Place | None:
-    device_id = context.device.id if context is not None and context.device is not None else None
-    if not device_id:
-        return None
-    fields: ContextFields = contexts.fields_of(context, device_id, origin, sent_at)
-    return _Place(device_id, record.suffix_of(fields))
-
-
-def _fields(event: Event, place: _Place, post: _Post) -> EventFields:
-    event_type, event_name = event.type, event.name or ""
-    if event_type not in EVENT_TYPES:
-        event_type, event_name = "track", event.type
-    elif event_type in NAMED_TYPES and not event_name:
-        raise _Rejected(Code.MISSING_FIELD, f"`name` is required for type `{event_type}`")
-    app_id = post.origin.app_id
-    received_at = post.origin.received_at
-    occurred_at, ts, quality = skew.correct(event.timestamp, post.sent_at, received_at, post.move)
-    event_id = identity.as_uuid(event.event_id)
-    properties = _properties(event, post.batch.extras, quality)
-    fields = EventFields(
-        event_id=event_id or identity.foreign(app_id, event.event_id),
-        source_event_id="" if event_id else event.event_id,
-        event_type=event_type,
-        event_name=event_name,
-        occurred_at=occurred_at,
-        ts=ts,
-        time_quality=quality,
-        session_id=_session(event.session_id, app_id, place.device_id),
-        user_id=event.user_id or "",
-        sequence=event.sequence or 0,
-        duration_ms=_duration(event_type, properties),
-        properties=properties,
-        received_at=place.suffix,
-    )
-    if event_type not in CRASH_TYPES:
-        return fields
-    return _with_crash(fields, event.crash or Crash(fatal=event_type == "app_crash"))
-
-
-def _properties(event: Event, extras: dict[str, Raw], quality: str) -> dict[str, Raw]:
+def _with_more(
+    properties: dict[str, Raw], event: Event, extras: dict[str, Raw], quality: str
+) -> dict[str, Raw]:
     """The event's properties, and what has no column of its own."""
-    properties = event.properties or {}
     added: dict[str, Raw] = {}
     if quality == "invalid" and event.timestamp is not None:
         added["$timestamp"] = Raw(msgspec.json.encode(event.timestamp))
     if event.crash is not None and event.type not in CRASH_TYPES:
         added["$event.crash"] = Raw(msgspec.json.encode(event.crash))
-    return {**extras, **properties, **added} if extras or added else properties
+    return {**extras, **properties, **added}
 
 
 def _session(session_id: str | None, app_id: str, device_id: str) -> str:
@@ -165,9 +196,9 @@ def _session(session_id: str | None, app_id: str, device_id: str) -> str:
     return identity.as_uuid(session_id) or identity.foreign(app_id, device_id, session_id)
 
 
-def _duration(event_type: str, properties: dict[str, Raw]) -> int:
-    """`properties.duration_ms` of an app_close, where it is a number in range."""
-    if event_type != "app_close" or "duration_ms" not in properties:
+def _duration(properties: dict[str, Raw]) -> int:
+    """`properties.duration_ms`, where it is a number in range."""
+    if "duration_ms" not in properties:
         return 0
     try:
         duration = msgspec.json.decode(properties["duration_ms"], type=float, strict=False)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TypeVar
 
 import msgspec
 
-from gateway.contract.event import Context
+from gateway.contract.event import App, Context, Device, Library, Network, OperatingSystem
 from gateway.contract.record import ContextFields
 
-EMPTY = Context()
+_NO_APP, _NO_SYSTEM, _NO_DEVICE = App(), OperatingSystem(), Device()
+_NO_NETWORK, _NO_LIBRARY = Network(), Library()
 
 PartT = TypeVar("PartT", bound=msgspec.Struct)
 
@@ -50,39 +51,35 @@ def _over(base: PartT | None, own: PartT | None) -> PartT | None:
     return msgspec.structs.replace(base, **given)
 
 
-def iso(instant: datetime) -> str:
-    """RFC 3339, UTC, milliseconds."""
-    instant = instant.astimezone(UTC)  # a phone may tell its offset
-    return instant.strftime("%Y-%m-%dT%H:%M:%S.") + f"{instant.microsecond // 1000:03d}Z"
-
-
 def fields_of(
-    context: Context | None, device_id: str, origin: Origin, sent_at: datetime | None
+    context: Context, device_id: str, origin: Origin, sent_at: datetime | None
 ) -> ContextFields:
     """Server fields and context as columns."""
-    context = context or EMPTY
-    app, system, device = context.app, context.os, context.device
-    network, library = context.network, context.library
+    app = context.app or _NO_APP
+    system = context.os or _NO_SYSTEM
+    device = context.device or _NO_DEVICE
+    network = context.network or _NO_NETWORK
+    library = context.library or _NO_LIBRARY
     return ContextFields(
-        received_at=iso(origin.received_at),
-        sent_at=iso(sent_at) if sent_at is not None else "",
+        received_at=origin.received_at,
+        sent_at=sent_at,
         app_id=origin.app_id,
         protocol=origin.protocol,
         request_id=origin.request_id,
         device_id=device_id,
         country=origin.country or context.country or "",
-        app_package=(app and app.id) or "",
-        app_version=(app and app.version) or "",
-        app_build=(app and app.build) or "",
-        os_name=(system and system.name) or "",
-        os_version=(system and system.version) or "",
-        device_manufacturer=(device and device.manufacturer) or "",
-        device_model=(device and device.model) or "",
-        device_type=(device and device.type) or "",
+        app_package=app.id or "",
+        app_version=app.version or "",
+        app_build=app.build or "",
+        os_name=system.name or "",
+        os_version=system.version or "",
+        device_manufacturer=device.manufacturer or "",
+        device_model=device.model or "",
+        device_type=device.type or "",
         locale=context.locale or "",
         timezone=context.timezone or "",
-        network_type=(network and network.type) or "",
-        carrier=(network and network.carrier) or "",
-        sdk_name=(library and library.name) or "",
-        sdk_version=(library and library.version) or "",
+        network_type=network.type or "",
+        carrier=network.carrier or "",
+        sdk_name=library.name or "",
+        sdk_version=library.version or "",
     )

@@ -18,6 +18,7 @@ ANCIENT = timedelta(days=30)
 OLDEST = timedelta(days=395)  # ts spans at most this before received_at
 
 NO_SKEW = timedelta(0)
+INSTANT = timedelta(microseconds=1)
 
 
 def correction(
@@ -39,17 +40,28 @@ def is_plausible(instant: datetime) -> bool:
     return EPOCH <= instant < LAST_INSTANT
 
 
-def correct(
-    occurred_at: datetime | None, sent_at: datetime | None, received_at: datetime, move: timedelta
-) -> tuple[datetime, datetime, str]:
-    """(occurred_at as stored, ts, time_quality) of one event. None is a time that is none."""
-    if occurred_at is None or not is_plausible(occurred_at):
-        return EPOCH, received_at, "invalid"
-    ts = occurred_at + move if move else occurred_at
-    if ts > received_at + FUTURE:
-        return occurred_at, received_at, "future"
-    if ts < received_at - ANCIENT:
-        return occurred_at, ts if ts >= received_at - OLDEST else received_at, "ancient"
-    if move:
-        return occurred_at, ts, "corrected"
-    return occurred_at, ts, "as_sent" if sent_at is not None else "no_sent_at"
+class Window:
+    """The times of one POST's events: how each is stored, by what is known of its clock."""
+
+    __slots__ = ("_earliest", "_latest", "_move", "_quality", "_received_at")
+
+    def __init__(self, sent_at: datetime | None, received_at: datetime, move: timedelta) -> None:
+        """`sent_at` is None where it is missing or not plausible; `move` is the `correction`."""
+        self._received_at = received_at
+        self._move = move
+        self._quality = "corrected" if move else "as_sent" if sent_at else "no_sent_at"
+        # Between these a time is moved and nothing else: nearly all are.
+        self._earliest = max(EPOCH, received_at - ANCIENT - move)
+        self._latest = min(LAST_INSTANT - INSTANT, received_at + FUTURE - move)
+
+    def place(self, occurred_at: datetime | None) -> tuple[datetime, datetime, str]:
+        """(occurred_at as stored, ts, time_quality) of one event. None is a time that is none."""
+        if occurred_at is not None and self._earliest <= occurred_at <= self._latest:
+            return occurred_at, occurred_at + self._move, self._quality
+        if occurred_at is None or not is_plausible(occurred_at):
+            return EPOCH, self._received_at, "invalid"
+        if occurred_at > self._latest:
+            return occurred_at, self._received_at, "future"
+        ts = occurred_at + self._move
+        oldest = self._received_at - OLDEST
+        return occurred_at, ts if ts >= oldest else self._received_at, "ancient"

@@ -25,6 +25,11 @@ def parse(value: object) -> datetime | None:
         return _from_text(text)
 
 
+def rfc3339(instant: datetime) -> str:
+    """An instant in UTC, to the millisecond."""
+    return instant.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
+
+
 def _from_number(number: float) -> datetime | None:
     if number != number or abs(number) >= 1e20:
         return None

@@ -104,17 +104,18 @@ class KafkaPublisher:
         for lane, run in runs:
             self._to_kafka(lane, Part(post, run))
 
-    def _runs(self, records: Sequence[Record]) -> list[tuple[Lane, list[Record]]]:
+    def _runs(self, records: Sequence[Record]) -> list[tuple[Lane, Sequence[Record]]]:
         """Records by lane, in runs that each fit one batch."""
-        by_lane: dict[tuple[str, int], list[Record]] = {}
+        by_lane: dict[Lane, list[Record]] = {}
+        key: bytes | None = None
+        topic = ""
         for record in records:
-            partition = self._partition_of(record)
-            by_lane.setdefault((record.topic, partition), []).append(record)
-        return [
-            (self._lanes[place], run)
-            for place, lane in by_lane.items()
-            for run in split(lane, BATCH_BYTES)
-        ]
+            if record.key is not key or record.topic != topic:  # a POST's events mostly share both
+                key, topic = record.key, record.topic
+                lane = self._lanes[record.topic, self._partition_of(record)]
+                of_lane = by_lane.setdefault(lane, [])
+            of_lane.append(record)
+        return [(lane, run) for lane, all_ in by_lane.items() for run in split(all_, BATCH_BYTES)]
 
     def _to_kafka(self, lane: Lane, part: Part) -> None:
         lane.add(part)

@@ -201,15 +201,21 @@ def framed_bytes(record: Record) -> int:
     return len(record.key) + len(record.value) + headers + RECORD_OVERHEAD_BYTES
 
 
-def split(records: Sequence[Record], max_bytes: int) -> list[list[Record]]:
+def split(records: Sequence[Record], max_bytes: int) -> list[Sequence[Record]]:
     """`records` in runs that each fit `max_bytes`; a record larger than that stands alone."""
-    runs: list[list[Record]] = []
+    if records and not records[0].headers:
+        framed = sum([len(one.key) + len(one.value) + RECORD_OVERHEAD_BYTES for one in records])
+        if framed <= max_bytes:
+            return [records]
+    runs: list[Sequence[Record]] = []
+    run: list[Record] = []
     size = 0
     for record in records:
         framed = framed_bytes(record)
         if not runs or size + framed > max_bytes:
-            runs.append([])
+            run = []
+            runs.append(run)
             size = 0
-        runs[-1].append(record)
+        run.append(record)
         size += framed
     return runs

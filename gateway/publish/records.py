@@ -42,6 +42,7 @@ def _encode_varint(value: int) -> bytes:
 
 
 _SMALL = [_encode_varint(value) for value in range(8192)]
+_OFFSETS = [b"\0\0" + one for one in _SMALL[:1024]]  # no attributes, no time delta, offset delta
 
 
 def varint(value: int) -> bytes:
@@ -52,11 +53,20 @@ def varint(value: int) -> bytes:
 def frame(records: Sequence[Record], first: int) -> bytes:
     """Records one behind the other; the first has the offset delta `first` in its batch."""
     parts: list[bytes] = []
+    key: bytes | None = None
+    keyed = b""
     for delta, record in enumerate(records, first):
-        key, value = record.key, record.value
+        value = record.value
+        if record.key is not key:  # a POST's records mostly share one
+            key = record.key
+            keyed = varint(len(key)) + key
         headers = _headers(record.headers) if record.headers else b"\0"
-        head = b"\0\0%b%b%b%b" % (varint(delta), varint(len(key)), key, varint(len(value)))
-        parts += (varint(len(head) + len(value) + len(headers)), head, value, headers)
+        size = len(value)
+        sized = _SMALL[size] if size < 8192 else _encode_varint(size)
+        offset = _OFFSETS[delta] if delta < 1024 else b"\0\0" + varint(delta)
+        size += len(offset) + len(keyed) + len(sized) + len(headers)
+        length = _SMALL[size] if size < 8192 else _encode_varint(size)
+        parts += (length, offset, keyed, sized, value, headers)
     return b"".join(parts)
 
 

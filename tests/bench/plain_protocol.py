@@ -21,7 +21,9 @@ from gateway.runtime import load_config, setup_logging
 class PlainProtocol(HttpToolsProtocol):
     """Takes the guard's arguments and does without what they are for."""
 
-    def __init__(self, *args: Any, limits: object, on_refused: object, **rest: Any) -> None:
+    def __init__(
+        self, *args: Any, dispatch: object, limits: object, on_refused: object, **rest: Any
+    ) -> None:
         super().__init__(*args, **rest)
 
     def check(self, now: float) -> None:

@@ -85,7 +85,7 @@ class Application:
         self._check(post, status, body, counts)
         return str(status)
 
-    def _check(self, post: Post, status: int, body: bytes, counts: list[float]) -> None:
+    def _check(self, post: Post, status: int, body: bytes, counts: list[int]) -> None:
         if status not in STATUSES:
             raise Violation(f"status {status}: {body[:200]!r}")
         records = self.under_test.publisher.of("app-events")
@@ -106,7 +106,7 @@ class Application:
 
     def check_idle(self) -> None:
         """Raises Violation unless nothing is left of what was asked."""
-        admission = self._app._ingest.admission
+        admission = self._app.dispatch.services.admission
         if (admission.requests, admission.bytes, admission.keys) != (0, 0, 0):
             raise Violation(f"{admission.requests} requests are still counted")
         if self.under_test.metrics.bugs._value.get():
@@ -253,18 +253,24 @@ class Connection:
         self._state = ServerState()
         self._cut: list[str] = []
         app: Any = application.under_test.http.app
+        self._dispatch = app.dispatch
         self._config = uvicorn.Config(
             app, loop="none", lifespan="off", log_config=None, access_log=False, ws="none",
             server_header=False, date_header=False, proxy_headers=False,
         )  # fmt: skip
         self._config.load()
-        self._limits = GuardLimits(head_bytes=8 * 1024, headers=60, head_seconds=5)
+        self._limits = GuardLimits(head_bytes=8 * 1024, headers=60, head_seconds=5, idle_seconds=5)
 
     async def ask(self, data: bytes, cut: int) -> str:
         """The statuses that were written. Raises Violation."""
         self._application.under_test.publisher.records.clear()
         guard = Guard(
-            self._config, self._state, {}, limits=self._limits, on_refused=self._cut.append
+            self._config,
+            self._state,
+            {},
+            dispatch=self._dispatch,
+            limits=self._limits,
+            on_refused=self._cut.append,
         )
         raw = _Wire()
         guard.connection_made(raw)

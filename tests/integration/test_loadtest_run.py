@@ -111,6 +111,7 @@ async def test_phones_wait_as_long_as_they_are_asked_and_storms_do_not(
 
 async def test_a_herd_comes_back_together_after_its_outage() -> None:
     async with FakeGateway() as fake:
+        fake.crowd = 20
         await run(fake.url, "--shape", "herd", "--devices", "20", "--time-factor", "600")
         first = fake.bodies[:20]
 

@@ -58,7 +58,7 @@ def accepted(one: Event, **changes: Any) -> dict[str, Any]:
 
 
 def code_of(one: Event, **changes: Any) -> Code:
-    (rejection,) = prepared(one, **changes).rejected
+    (rejection,) = prepared(one, **changes).outcomes.rejected
     return rejection.code
 
 
@@ -95,11 +95,11 @@ class TestOutcomes:
         kept = sorted(first.values())
         bad = [index for index, (kind, _, _) in enumerate(wanted) if kind != "good"]
         assert [row(one).get("sequence", 0) for one in found.records] == kept
-        assert [one.index for one in found.rejected] == bad
-        assert found.duplicates == sorted(set(range(len(wanted))) - set(kept) - set(bad))
+        assert [one.index for one in found.outcomes.rejected] == bad
+        assert found.outcomes.duplicates == sorted(set(range(len(wanted))) - set(kept) - set(bad))
 
     def test_a_rejection_keeps_the_event_as_it_was_read(self) -> None:
-        (rejection,) = prepared(event(), event(type="track", properties=raw(a=1))).rejected
+        (rejection,) = prepared(event(), event(type="track", properties=raw(a=1))).outcomes.rejected
 
         assert (rejection.index, rejection.event_id) == (1, EVENT_ID)
         assert rejection.text == "`name` is required for type `track` - at `$.events[1]`"
@@ -251,7 +251,7 @@ class TestSize:
     ) -> None:
         found = prepared(event(type="app_crash", crash=Crash(stacktrace=char * size)))
 
-        assert len(found.records) + len(found.rejected) == 1
+        assert len(found.records) + len(found.outcomes.rejected) == 1
         assert all(len(one.value) <= MAX_RECORD_BYTES for one in found.records)
 
     def test_a_stack_counts_as_it_came_not_as_it_is_escaped(self) -> None:

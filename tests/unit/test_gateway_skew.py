@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from gateway.contract.event import Stamp
 from gateway.contract.record import EPOCH
-from gateway.prepare.skew import correct, correction
+from gateway.prepare.skew import Window, correction
 
 RECEIVED = datetime(2026, 11, 24, 12, tzinfo=UTC)
 SECOND, DAY = timedelta(seconds=1), timedelta(days=1)
@@ -42,7 +42,7 @@ class TestCorrection:
         assert correction(None, RECEIVED, Stamp.EACH_ATTEMPT, is_retry=False) == NONE
 
 
-class TestCorrect:
+class TestWindow:
     @pytest.mark.parametrize(
         ("occurred", "move", "ts", "quality"),
         [
@@ -59,7 +59,7 @@ class TestCorrect:
     def test_the_raw_time_stays_and_ts_is_plausible(
         self, occurred: datetime, move: timedelta, ts: datetime, quality: str
     ) -> None:
-        assert correct(occurred, RECEIVED, RECEIVED, move) == (occurred, ts, quality)
+        assert Window(RECEIVED, RECEIVED, move).place(occurred) == (occurred, ts, quality)
 
     @pytest.mark.parametrize(
         "occurred",
@@ -68,10 +68,10 @@ class TestCorrect:
     def test_what_is_no_time_is_the_same_constant_at_every_re_send(
         self, occurred: datetime | None
     ) -> None:
-        assert correct(occurred, RECEIVED, RECEIVED, NONE) == (EPOCH, RECEIVED, "invalid")
+        assert Window(RECEIVED, RECEIVED, NONE).place(occurred) == (EPOCH, RECEIVED, "invalid")
 
     def test_without_a_sent_time_nobody_knows_the_device_s_clock(self) -> None:
-        assert correct(RECEIVED, None, RECEIVED, NONE)[2] == "no_sent_at"
+        assert Window(None, RECEIVED, NONE).place(RECEIVED)[2] == "no_sent_at"
 
     @given(
         st.datetimes(timezones=st.just(UTC)) | st.none(),
@@ -80,6 +80,6 @@ class TestCorrect:
     def test_ts_spans_thirteen_months_whatever_a_device_says(
         self, occurred: datetime | None, move: timedelta
     ) -> None:
-        _, ts, _ = correct(occurred, RECEIVED, RECEIVED, move)
+        _, ts, _ = Window(RECEIVED, RECEIVED, move).place(occurred)
 
         assert RECEIVED - 395 * DAY <= ts <= RECEIVED + 60 * SECOND

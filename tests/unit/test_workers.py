@@ -93,8 +93,8 @@ class TestShare:
 class TestMetrics:
     def test_every_series_says_whose_it_is(self) -> None:
         one, other = Metrics(), Metrics()
-        one.events.labels("accepted").inc(3)
-        other.events.labels("accepted").inc(4)
+        one.events.add("accepted", count=3)
+        other.events.add("accepted", count=4)
         one.request_seconds.observe(0.003)
 
         text = page({"0": families(one), "1": families(other), "2": None}).decode()

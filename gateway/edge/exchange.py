@@ -1,0 +1,20 @@
+"""A request that the guard answers itself, in its parser's callbacks.
+
+uvicorn takes it for one of its own cycles: it queues what is pipelined behind it, and waits for it
+before it closes an idle connection. The attributes it looks at keep its names.
+"""
+
+from __future__ import annotations
+
+from gateway.ingest.post import Post
+
+
+class Exchange:
+    """From a request's head to its answer."""
+
+    __slots__ = ("keep_alive", "post", "response_complete")
+
+    def __init__(self, *, keep_alive: bool) -> None:
+        self.post: Post | None = None  # whose body is still coming
+        self.keep_alive = keep_alive
+        self.response_complete = False

@@ -1,0 +1,1 @@
+"""From a POST's head to its answer: let in, decode, prepare, keep, reply."""

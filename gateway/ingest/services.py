@@ -1,0 +1,71 @@
+"""What every POST needs, made once per process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from msgspec import Struct
+
+from gateway.config import GatewayConfig
+from gateway.edge.admission import Admission, AdmissionLimits
+from gateway.edge.body import BodyLimits
+from gateway.edge.callers import CallerLimits, Callers
+from gateway.edge.keys import KeyRing
+from gateway.ingest.counts import Counts
+from gateway.metrics import Metrics
+from gateway.publish.publisher import Publisher
+from gateway.rejects import RejectRate
+
+
+class Services(Struct, frozen=True, kw_only=True):
+    """Everything around one POST. None of it holds the state of a request."""
+
+    publisher: Publisher
+    keys: KeyRing
+    metrics: Metrics
+    counts: Counts
+    admission: Admission
+    callers: Callers
+    reject_rate: RejectRate
+    body_limits: BodyLimits
+    country_header: bytes  # empty where no trusted edge tells the country
+    now_ms: Callable[[], int]
+
+
+def services_of(
+    config: GatewayConfig,
+    publisher: Publisher,
+    keys: KeyRing,
+    metrics: Metrics,
+    now_ms: Callable[[], int],
+) -> Services:
+    """Raises ConfigError."""
+    return Services(
+        publisher=publisher,
+        keys=keys,
+        metrics=metrics,
+        counts=Counts(metrics),
+        admission=Admission(
+            AdmissionLimits(
+                requests=config.max_inflight_requests,
+                bytes=config.max_inflight_bytes,
+                key_percent=config.max_inflight_key_percent,
+            )
+        ),
+        callers=Callers(
+            CallerLimits(
+                address_requests_per_second=config.address_requests_per_second,
+                device_requests_per_second=config.device_requests_per_second,
+                unknown_keys_per_minute=config.unknown_keys_per_minute,
+                trusted_proxies=config.trusted_proxies,
+            )
+        ),
+        reject_rate=RejectRate(config.dead_letters_per_second),
+        body_limits=BodyLimits(
+            max_bytes=config.max_body_bytes,
+            timeout_seconds=config.body_timeout_seconds,
+            bytes_per_second=config.min_body_bytes_per_second,
+        ),
+        country_header=config.country_header.lower().encode(),
+        now_ms=now_ms,
+    )
