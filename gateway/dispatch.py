@@ -17,7 +17,6 @@ from gateway.ingest.services import Services
 from gateway.protocols.protocol import Answer, Head, Protocol
 from gateway.routing import Match, Routes
 
-Headers = list[tuple[bytes, bytes]]
 Respond = Callable[[Response], None]
 
 CLOSING = (400, 408, 413)  # what is left of such a body is not read
@@ -32,8 +31,8 @@ class Dispatch:
     ) -> None:
         self.services = services
         self.routes = Routes(protocols)
-        self._cors = _cors_headers(config.cors_origin)
-        self._preflight = _preflight_headers(config.cors_origin)
+        self._cors = _cors_head(config.cors_origin)
+        self._preflight = _preflight_head(config.cors_origin)
         self._request_id = f"{token_hex(8)}%016x"  # ours: of this process, and counted
         self._numbers = count()
 
@@ -52,14 +51,14 @@ class Dispatch:
             protocol = matches[0].protocol
             text = f"the method is {head.method[:16]}, it must be {matches[0].route.method}"
             answer = protocol.refuse(head, Refused(RefusalCode.METHOD_NOT_ALLOWED, text))
-            allowed = (b"allow", ", ".join(_methods(matches)).encode("ascii"))
+            allowed = f"allow: {', '.join(_methods(matches))}\r\n".encode("ascii")
             self._count(protocol.name, answer.status, 0.0)
-            respond(self._response(answer, request_id, [allowed]))
+            respond(self._response(answer, request_id, allowed))
             return None
         if match.route.answer is not None:
             answer = match.route.answer(head)
             self._count(match.protocol.name, answer.status, 0.0)
-            respond(self._response(answer, request_id, []))
+            respond(self._response(answer, request_id, b""))
             return None
         return self._open_post(match.protocol, head, request_id, respond)
 
@@ -71,7 +70,7 @@ class Dispatch:
         def answered(answer: Answer, wait: int | None) -> None:
             seconds = (self.services.now_ms() - started_ms) / 1000
             self._count(protocol.name, answer.status, seconds)
-            more = [(b"retry-after", b"%d" % wait)] if wait is not None else []
+            more = b"retry-after: %d\r\n" % wait if wait is not None else b""
             respond(self._response(answer, request_id, more))
 
         arrival = Arrival(protocol, head, request_id, started_ms)
@@ -82,39 +81,35 @@ class Dispatch:
         metrics.requests.add(protocol, str(status))
         metrics.request_seconds.observe(seconds)
 
-    def _response(self, answer: Answer, request_id: str, more: Headers) -> Response:
-        headers = [
-            (b"content-type", answer.content_type),
-            (b"x-request-id", request_id.encode("ascii")),
-            *self._cors,
-            *more,
-        ]
-        return Response(answer.status, headers, answer.body, answer.status in CLOSING)
+    def _response(self, answer: Answer, request_id: str, more: bytes) -> Response:
+        head = b"content-type: %b\r\nx-request-id: %b\r\n%b%b" % (
+            answer.content_type,
+            request_id.encode("ascii"),
+            self._cors,
+            more,
+        )
+        return Response(answer.status, head, answer.body, answer.status in CLOSING)
 
 
 def _methods(matches: Sequence[Match]) -> list[str]:
     return sorted({one.route.method for one in matches} | {"OPTIONS"})
 
 
-def _cors_headers(origin: str) -> Headers:
+def _cors_head(origin: str) -> bytes:
     if not origin:
-        return []
-    return [
-        (b"access-control-allow-origin", origin.encode("latin-1")),
-        (b"access-control-expose-headers", b"X-Request-Id, Retry-After"),
-    ]
+        return b""
+    return (
+        b"access-control-allow-origin: %b\r\n"
+        b"access-control-expose-headers: X-Request-Id, Retry-After\r\n"
+    ) % origin.encode("latin-1")
 
 
-def _preflight_headers(origin: str) -> Headers:
+def _preflight_head(origin: str) -> bytes:
     if not origin:
-        return []
-    return [
-        *_cors_headers(origin),
-        (b"access-control-allow-methods", b"POST, GET, OPTIONS"),
-        (
-            b"access-control-allow-headers",
-            b"Authorization, Content-Type, Content-Encoding, X-Write-Key, X-Request-Id, "
-            b"X-Attempt, X-Device-Id",
-        ),
-        (b"access-control-max-age", b"86400"),
-    ]
+        return b""
+    return _cors_head(origin) + (
+        b"access-control-allow-methods: POST, GET, OPTIONS\r\n"
+        b"access-control-allow-headers: Authorization, Content-Type, Content-Encoding, X-Write-Key,"
+        b" X-Request-Id, X-Attempt, X-Device-Id\r\n"
+        b"access-control-max-age: 86400\r\n"
+    )

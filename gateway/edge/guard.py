@@ -85,6 +85,7 @@ class Guard(HttpToolsProtocol):
         self._on_refused = on_refused
         self._stage = _Stage.HEAD
         self._head_bytes = 0
+        self._fed = 0  # bytes among which the head is that is being read
         self._left = 0  # bytes that may still come
         self._since = 0.0  # of the loop's clock: when the stage began
         self._stalled_at = 0.0  # when the client stopped reading its answers; 0: it reads
@@ -134,6 +135,7 @@ class Guard(HttpToolsProtocol):
 
     def _feed(self, data: bytes) -> None:
         """At most so much of a head reaches the parser, which would keep all of it."""
+        self._fed = self._head_bytes + len(data)
         if self._stage is _Stage.IDLE:
             self._enter(_Stage.HEAD)
         if self._stage is _Stage.HEAD:
@@ -151,14 +153,10 @@ class Guard(HttpToolsProtocol):
         """As uvicorn's, but the scope, which only ASGI wants."""
         self.url = b""
         self.headers = []
-        self.expect_100_continue = False
         self._enter(_Stage.HEAD)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        super().on_header(name, value)
-        if len(self.headers) > self._limits.headers:
-            limit = self._limits.headers
-            raise _Refused(431, CutCode.TOO_MANY_HEADERS, f"a request has at most {limit} headers")
+        self.headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
         headers = dict(self.headers)
@@ -182,9 +180,14 @@ class Guard(HttpToolsProtocol):
 
     def _check_head(self, headers: dict[bytes, bytes], version: str) -> None:
         """Raises _Refused."""
-        size = len(self.url) + sum([len(name) + len(value) for name, value in self.headers])
-        if size > self._limits.head_bytes:
-            raise _head_too_large(self._limits)
+        limits = self._limits
+        if self._fed > limits.head_bytes:  # else no head in it can be too large
+            size = len(self.url) + sum([len(name) + len(value) for name, value in self.headers])
+            if size > limits.head_bytes:
+                raise _head_too_large(limits)
+        if len(self.headers) > limits.headers:
+            text = f"a request has at most {limits.headers} headers"
+            raise _Refused(431, CutCode.TOO_MANY_HEADERS, text)
         if version not in ("1.1", "1.0"):  # the parser takes requests without one, and 2.0
             raise _Refused(400, CutCode.INVALID_HTTP, "this is not HTTP/1.1")
         if len(headers) == len(self.headers):  # no name comes twice
@@ -214,7 +217,7 @@ class Guard(HttpToolsProtocol):
         exchange.post = self._dispatch.open(
             matches, head, lambda response: self._respond(exchange, response)
         )
-        if exchange.post is not None and self.expect_100_continue:
+        if exchange.post is not None and head.header(b"expect").lower() == "100-continue":
             self._raw.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def _respond(self, exchange: Exchange, response: Response) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from http import HTTPStatus
 
 from msgspec import Struct
@@ -14,17 +13,21 @@ class Response(Struct, frozen=True, gc=False):
     """An answer. Its length and its connection are the business of whoever carries it."""
 
     status: int
-    headers: Sequence[tuple[bytes, bytes]]
+    head: bytes  # its headers as they go over the wire, each with its line's end
     body: bytes
     closes: bool = False  # what is left of the request's body is not read
 
+    @property
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        lines = (line.partition(b": ") for line in self.head.splitlines())
+        return [(name, value) for name, _, value in lines]
+
     def to_bytes(self, *, closes: bool) -> bytes:
         """The whole answer; `closes`: it is the last one on its connection."""
-        parts = [_LINES[self.status]]
-        for name, value in self.headers:
-            parts += (name, b": ", value, b"\r\n")
-        if closes:
-            parts.append(b"connection: close\r\n")
-        parts.append(b"content-length: %d\r\n\r\n" % len(self.body))
-        parts.append(self.body)
-        return b"".join(parts)
+        return b"%b%b%bcontent-length: %d\r\n\r\n%b" % (
+            _LINES[self.status],
+            self.head,
+            b"connection: close\r\n" if closes else b"",
+            len(self.body),
+            self.body,
+        )

@@ -24,7 +24,7 @@ from gateway.ingest.services import Services
 from gateway.prepare.batch import Outcomes, prepare
 from gateway.prepare.context import Origin
 from gateway.protocols.protocol import Answer, Head, Protocol
-from gateway.protocols.times import rfc3339
+from gateway.protocols.times import rfc3339_of
 from gateway.publish.publisher import Outcome
 from gateway.rejects import dead_records
 
@@ -180,8 +180,8 @@ class Post:
                 self._refuse(Refused(RefusalCode.NOT_KEPT, text))
                 return
             services.counts.kept(self._outcomes)
-            now = datetime.fromtimestamp(services.now_ms() / 1000, UTC)
-            verdicts = [_verdicts(one, outcome.kept, rfc3339(now)) for one in self._outcomes]
+            now = rfc3339_of(services.now_ms())
+            verdicts = [_verdicts(one, outcome.kept, now) for one in self._outcomes]
             arrival = self._arrival
             self._end(arrival.protocol.reply(arrival.head, verdicts), None)
         except Exception:

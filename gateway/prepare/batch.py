@@ -27,6 +27,7 @@ from gateway.prepare import context as contexts
 from gateway.prepare import crash as crashes
 from gateway.prepare import identity, skew
 from gateway.prepare.context import Origin
+from gateway.prepare.identity import is_canonical
 
 MAX_DURATION_MS = 2**32 - 1
 
@@ -149,8 +150,9 @@ class _Post:
         elif not event_name and event_type in NAMED_TYPES:
             raise _Rejected(Code.MISSING_FIELD, f"`name` is required for type `{event_type}`")
         occurred_at, ts, quality = self._window.place(event.timestamp)
-        source_id = event.event_id
-        event_id = identity.as_uuid(source_id)
+        event_id, source_id = event.event_id, ""
+        if not is_canonical(event_id):
+            event_id, source_id = _own_id(self._app_id, event_id)
         if event.session_id != self._session or place is not self._session_place:
             self._session, self._session_place = event.session_id, place
             self._session_id = _session(event.session_id, self._app_id, place.device_id)
@@ -159,8 +161,8 @@ class _Post:
         if self._extras or quality == "invalid" or (event.crash is not None and not is_crash):
             properties = _with_more(properties, event, self._extras, quality)
         fields = EventFields(
-            event_id=event_id or identity.foreign(self._app_id, source_id),
-            source_event_id="" if event_id else source_id,
+            event_id=event_id,
+            source_event_id=source_id,
             event_type=event_type,
             event_name=event_name,
             occurred_at=occurred_at,
@@ -188,6 +190,12 @@ def _with_more(
     if event.crash is not None and event.type not in CRASH_TYPES:
         added["$event.crash"] = Raw(msgspec.json.encode(event.crash))
     return {**extras, **properties, **added}
+
+
+def _own_id(app_id: str, event_id: str) -> tuple[str, str]:
+    """A UUID for an id that is not written as ours are, and the original of one that is none."""
+    found = identity.as_uuid(event_id)
+    return (found, "") if found else (identity.foreign(app_id, event_id), event_id)
 
 
 def _session(session_id: str | None, app_id: str, device_id: str) -> str:

@@ -8,7 +8,7 @@ from uuid import UUID, uuid5
 # Names the space of ids that are no UUIDs. Part of the stored data: never change it.
 NAMESPACE = UUID("5f0c5c1e-5d1b-5a3e-9a55-0f6d5a1b7c11")
 
-_canonical = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}").fullmatch
+is_canonical = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}").fullmatch
 _any_case = re.compile(
     r"[0-9a-fA-F]{8}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{12}"
 ).fullmatch
@@ -16,7 +16,7 @@ _any_case = re.compile(
 
 def as_uuid(text: str) -> str | None:
     """The canonical form of a UUID written in any case, with or without dashes; else None."""
-    if _canonical(text):
+    if is_canonical(text):
         return text
     return str(UUID(text)) if _any_case(text) else None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 import msgspec
 
@@ -28,6 +29,16 @@ def parse(value: object) -> datetime | None:
 def rfc3339(instant: datetime) -> str:
     """An instant in UTC, to the millisecond."""
     return instant.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
+
+
+def rfc3339_of(milliseconds: int) -> str:
+    """Unix time likewise."""
+    return f"{_second(milliseconds // 1000)}.{milliseconds % 1000:03d}Z"
+
+
+@lru_cache(maxsize=2)
+def _second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def _from_number(number: float) -> datetime | None:

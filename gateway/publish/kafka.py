@@ -178,17 +178,23 @@ class KafkaPublisher:
             now = loop.time()
             self._sender.tick(now)
             self._spool_overdue(now)
-            expired = False
-            while self._waiting and (
-                self._waiting[0].is_settled or self._waiting[0].deadline <= now
-            ):
-                post = self._waiting.popleft()
-                if not post.is_settled:
-                    expired = True
-                    post.end(Outcome(None, "Kafka did not acknowledge in time"))
-            if expired:
+            if self._end_overdue(now):
                 for lane in self._lanes.values():
                     lane.forget_settled()
+
+    def _end_overdue(self, now: float) -> bool:
+        """Whether a POST has waited longer than its deadline."""
+        waiting = self._waiting
+        has_expired = False
+        while waiting:
+            post = waiting[0]
+            if not post.is_settled:
+                if post.deadline > now:
+                    break
+                has_expired = True
+                post.end(Outcome(None, "Kafka did not acknowledge in time"))
+            waiting.popleft()
+        return has_expired
 
     def _spool_overdue(self, now: float) -> None:
         if self._spool is None:

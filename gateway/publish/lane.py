@@ -19,6 +19,10 @@ RECORD_OVERHEAD_BYTES = 64  # framing of one record in a batch, rounded up
 NEVER = float("inf")
 
 
+def _ignore(_: Outcome) -> None:
+    """The phone has been told."""
+
+
 class Post:
     """One POST on its way, in as many parts as it needs; it is kept when all of them are."""
 
@@ -45,7 +49,8 @@ class Post:
         """Settle once; what comes later changes nothing that the phone was told."""
         if not self.is_settled:
             self.is_settled = True
-            self._settle(outcome)
+            settle, self._settle = self._settle, _ignore  # lets go of all that waited
+            settle(outcome)
 
 
 class Part:

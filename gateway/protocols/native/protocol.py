@@ -42,6 +42,8 @@ class NativeProtocol:
     routes: Sequence[Route] = (Route("POST", "/v1/events"),)
 
     def check(self, head: Head) -> None:
+        if head.headers.get(b"content-type") == b"application/json":
+            return
         content_type = head.header(b"content-type").partition(";")[0].strip().lower()
         if content_type not in ("", "application/json"):
             raise Refused(
@@ -110,5 +112,7 @@ def _lenient(body: bytes | None, error: str = "it is not UTF-8") -> Batch:
 
 
 def _has_small_contexts(batch: NativeBatch) -> bool:
-    contexts = [batch.context, *(event.context for event in batch.events)]
-    return all(one is None or len(_encode(one)) <= MAX_CONTEXT_BYTES for one in contexts)
+    contexts = [one.context for one in batch.events if one.context is not None]
+    if batch.context is not None:
+        contexts.append(batch.context)
+    return all(len(_encode(one)) <= MAX_CONTEXT_BYTES for one in contexts)
