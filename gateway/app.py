@@ -108,8 +108,9 @@ async def _read(post: Post, receive: Receive) -> bool:
 
 
 async def _send(send: Send, response: Response) -> None:
+    status = response.status or 503  # ASGI knows no hanging up
     headers = [*response.headers, (b"content-length", b"%d" % len(response.body))]
     if response.closes:
         headers.append((b"connection", b"close"))
-    await send({"type": "http.response.start", "status": response.status, "headers": headers})
+    await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": response.body})

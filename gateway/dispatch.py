@@ -19,7 +19,7 @@ from gateway.routing import Match, Routes
 
 Respond = Callable[[Response], None]
 
-CLOSING = (400, 408, 413)  # what is left of such a body is not read
+CLOSING = (0, 400, 408, 413)  # what is left of such a body is not read
 _printable = re.compile(rb"[\x21-\x7e]{1,64}").fullmatch
 
 
@@ -60,11 +60,12 @@ class Dispatch:
             self._count(match.protocol.name, answer.status, 0.0)
             respond(self._response(answer, request_id, b""))
             return None
-        return self._open_post(match.protocol, head, request_id, respond)
+        return self._open_post(match, head, request_id, respond)
 
     def _open_post(
-        self, protocol: Protocol, head: Head, request_id: str, respond: Respond
+        self, match: Match, head: Head, request_id: str, respond: Respond
     ) -> Post | None:
+        protocol = match.protocol
         started_ms = self.services.now_ms()
 
         def answered(answer: Answer, wait: int | None) -> None:
@@ -73,7 +74,7 @@ class Dispatch:
             more = b"retry-after: %d\r\n" % wait if wait is not None else b""
             respond(self._response(answer, request_id, more))
 
-        arrival = Arrival(protocol, head, request_id, started_ms)
+        arrival = Arrival(protocol, head, request_id, started_ms, match.route.owner)
         return open_post(self.services, arrival, answered)
 
     def _count(self, protocol: str, status: int, seconds: float) -> None:
@@ -88,6 +89,8 @@ class Dispatch:
             self._cors,
             more,
         )
+        for name, value in answer.headers:
+            head += b"%b: %b\r\n" % (name, value)
         return Response(answer.status, head, answer.body, answer.status in CLOSING)
 
 

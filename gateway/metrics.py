@@ -64,7 +64,13 @@ class Metrics:
             ["code"],
             [(one,) for one in RefusalCode],
         )
+        self.ignored = Tally(
+            PREFIX + "ignored_items_total",
+            "What SDKs send that is no event of ours: traces, heartbeats, flags.",
+            ["protocol"],
+        )
         for one in (
+            self.ignored,
             self.requests, self.request_seconds, self.events, self.accepted_types,
             self.rejections, self.refusals,
         ):  # fmt: skip

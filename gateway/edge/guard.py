@@ -226,7 +226,8 @@ class Guard(HttpToolsProtocol):
         if self._raw.is_closing():
             return
         closes = response.closes or not exchange.keep_alive
-        self._raw.write(response.to_bytes(closes=closes))
+        if response.status:
+            self._raw.write(response.to_bytes(closes=closes))
         if closes:
             self.transport.close()
         elif self.pipeline:

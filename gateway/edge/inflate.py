@@ -13,27 +13,42 @@ from isal import isal_zlib
 from isal.igzip_lib import IsalError
 
 from gateway.contract.refusal import RefusalCode, Refused
+from gateway.protocols.protocol import Head
 
+GZIP_MAGIC = b"\x1f\x8b"
 MAX_ZSTD_WINDOW_BYTES = 8 * 1024 * 1024
 UNDECLARED_STEP_BYTES = 128  # 4 bytes make a block, a block holds 128 KiB: at most 4 MiB a step
 
 _zstd_context = zstandard.ZstdDecompressor(max_window_size=MAX_ZSTD_WINDOW_BYTES)
 
 
+def encoding_of(head: Head) -> str:
+    """How the body is said to be compressed: by its header, else by its query (PostHog's SDKs)."""
+    encoding = head.headers.get(b"content-encoding")
+    if encoding is not None:
+        return encoding.decode("latin-1")
+    return "gzip" if b"compression=gzip" in head.query else ""
+
+
 def inflate(body: bytes, encoding: str, max_bytes: int) -> bytes:
-    """The plain body. `encoding` is the Content-Encoding as sent. Raises Refused."""
+    """The plain body. `encoding` is what is said of it; gzip is also known by its first bytes,
+    because some SDKs do not say it (PostHog's in browsers), and no JSON begins so. Raises Refused.
+    """
     name = encoding.strip().lower()
+    is_gzip = body.startswith(GZIP_MAGIC)
     if name in ("", "identity"):
-        return body
+        return _gzip(body, max_bytes) if is_gzip else body
     if not body:
         return body
     if name == "gzip":
         return _gzip(body, max_bytes)
+    if name == "deflate":
+        return _deflate(body, max_bytes)
     if name == "zstd":
         return _zstd(body, max_bytes)
     raise Refused(
         RefusalCode.UNSUPPORTED_ENCODING,
-        f"Content-Encoding is `{name[:64]}`, it must be `gzip`, `zstd` or none",
+        f"Content-Encoding is `{name[:64]}`, it must be `gzip`, `deflate`, `zstd` or none",
     )
 
 
@@ -47,17 +62,27 @@ def _broken(text: str) -> Refused:
 
 
 def _gzip(body: bytes, max_bytes: int) -> bytes:
-    stream = isal_zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
+    return _zlib(body, 16 + zlib.MAX_WBITS, "gzip", max_bytes)
+
+
+def _deflate(body: bytes, max_bytes: int) -> bytes:
+    """With zlib's header, as RFC 9110 has it, or without, as some clients do."""
+    has_header = len(body) > 1 and body[0] & 0x0F == 8 and (body[0] << 8 | body[1]) % 31 == 0
+    return _zlib(body, zlib.MAX_WBITS if has_header else -zlib.MAX_WBITS, "deflate", max_bytes)
+
+
+def _zlib(body: bytes, wbits: int, name: str, max_bytes: int) -> bytes:
+    stream = isal_zlib.decompressobj(wbits=wbits)
     try:
         plain: bytes = stream.decompress(body, max_bytes + 1)
     except IsalError as error:  # type: ignore[misc]  # typed as a value in its stub
-        raise _broken(f"the gzip body is broken: {error}") from None
+        raise _broken(f"the {name} body is broken: {error}") from None
     if len(plain) > max_bytes:
         raise too_large(max_bytes)
     if not stream.eof:
-        raise _broken("the gzip body is truncated")
+        raise _broken(f"the {name} body is truncated")
     if stream.unused_data:
-        raise _broken("the gzip body goes on behind its end")
+        raise _broken(f"the {name} body goes on behind its end")
     return plain
 
 

@@ -12,7 +12,7 @@ _LINES = {int(one): f"HTTP/1.1 {one.value} {one.phrase}\r\n".encode("ascii") for
 class Response(Struct, frozen=True, gc=False):
     """An answer. Its length and its connection are the business of whoever carries it."""
 
-    status: int
+    status: int  # 0: none, the connection is closed without an answer
     head: bytes  # its headers as they go over the wire, each with its line's end
     body: bytes
     closes: bool = False  # what is left of the request's body is not read

@@ -12,6 +12,7 @@ class Counts:
     """decoded = accepted + duplicate + rejected + refused, at any time no POST is in flight."""
 
     def __init__(self, metrics: Metrics) -> None:
+        self._ignored = metrics.ignored
         self._events = metrics.events.counts
         self._types = metrics.accepted_types.counts
         self._rejections = metrics.rejections.counts
@@ -29,6 +30,11 @@ class Counts:
                 events["rejected",] += len(one.rejected)
                 for rejection in one.rejected:
                     self._rejections[rejection.code,] += 1
+
+    def ignored(self, protocol: str, items: int) -> None:
+        """So many items are no events of ours."""
+        if items:
+            self._ignored.add(protocol, count=items)
 
     def refused(self, events: int) -> None:
         """So many decoded events must come again."""

@@ -19,7 +19,7 @@ from gateway.contract.refusal import Refusal, RefusalCode, Refused
 from gateway.contract.verdict import Kept, Verdicts
 from gateway.edge.admission import Place, Shed, retry_after_seconds
 from gateway.edge.body import Body
-from gateway.edge.inflate import inflate
+from gateway.edge.inflate import encoding_of, inflate
 from gateway.ingest.services import Services
 from gateway.prepare.batch import Outcomes, prepare
 from gateway.prepare.context import Origin
@@ -42,6 +42,7 @@ class Arrival(Struct, frozen=True, gc=False):
     head: Head
     request_id: str
     received_ms: int  # Unix time
+    owner: Callable[[bytes], Protocol] | None = None  # whose it is by its body
 
 
 class Post:
@@ -111,10 +112,13 @@ class Post:
     def _prepare(self) -> list[Record]:
         """The records to keep. Nothing holds the body or what was decoded from it afterwards:
         while they wait for Kafka, a POST keeps them alone in memory. Raises Refused."""
-        services, arrival = self._services, self._arrival
-        protocol, head = arrival.protocol, arrival.head
-        encoding = head.header(b"content-encoding")
-        body = inflate(self._body.take(), encoding, services.body_limits.max_bytes)
+        services, head = self._services, self._arrival.head
+        body = inflate(self._body.take(), encoding_of(head), services.body_limits.max_bytes)
+        if self._arrival.owner is not None:
+            owner = self._arrival.owner(body)
+            self._arrival = structs.replace(self._arrival, protocol=owner, owner=None)
+        arrival = self._arrival
+        protocol = arrival.protocol
         received_at = datetime.fromtimestamp(arrival.received_ms / 1000, UTC)
         batches = protocol.decode(head, body)
         records: list[Record] = []
@@ -130,6 +134,7 @@ class Post:
             )
             prepared = prepare(batch, origin)
             records += prepared.records
+            services.counts.ignored(protocol.name, batch.ignored)
             told = prepared.outcomes
             if told.rejected:
                 records += self._dead_records(told, batch, origin)

@@ -30,6 +30,10 @@ class Answer(Struct, frozen=True, gc=False):
     status: int
     body: bytes
     content_type: bytes = b"application/json"
+    headers: Sequence[tuple[bytes, bytes]] = ()  # further ones
+
+
+HANG_UP = Answer(0, b"")  # no answer at all: the connection is closed, and the SDK keeps its data
 
 
 class Route(Struct, frozen=True, gc=False):
@@ -38,6 +42,9 @@ class Route(Struct, frozen=True, gc=False):
     method: str
     pattern: str
     answer: Callable[[Head], Answer] | None = None  # a stub; None: the POST carries events
+    owner: Callable[[bytes], Protocol] | None = (
+        None  # where two protocols share a path: by its body
+    )
 
 
 class Protocol(Port):
@@ -67,4 +74,4 @@ class Protocol(Port):
         their order. The batches are gone: nobody holds a body while its records wait."""
 
     def refuse(self, head: Head, refused: Refused) -> Answer:
-        """The answer to a POST that is not taken."""
+        """The answer to a POST that is not taken, or HANG_UP."""

@@ -30,7 +30,7 @@ class Candidate:
 
     def cpu_seconds(self) -> float:
         """Of all its processes, as the scheduler counted it."""
-        return sum(_cpu_seconds(one.pid) for one in self._tree())
+        return sum(cpu_seconds(one.pid) for one in self._tree())
 
     def rss_bytes(self) -> int:
         return int(sum(one.memory_info().rss for one in self._tree()))
@@ -86,6 +86,7 @@ def _pin(pid: int, cores: set[int]) -> None:
             os.sched_setaffinity(int(thread.name), cores)
 
 
-def _cpu_seconds(pid: int) -> float:
+def cpu_seconds(pid: int) -> float:
+    """Of all threads of a process, as the scheduler counted it."""
     threads = Path(f"/proc/{pid}/task").glob("*/schedstat")
     return sum(int(one.read_text().split()[0]) for one in threads) / 1e9
