@@ -225,9 +225,12 @@ class Guard(HttpToolsProtocol):
         exchange.post = None
         if self._raw.is_closing():
             return
+        if not response.status:
+            self._stage = _Stage.LINGER
+            self._raw.close()
+            return
         closes = response.closes or not exchange.keep_alive
-        if response.status:
-            self._raw.write(response.to_bytes(closes=closes))
+        self._raw.write(response.to_bytes(closes=closes))
         if closes:
             self.transport.close()
         elif self.pipeline:

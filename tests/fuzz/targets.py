@@ -21,6 +21,7 @@ from gateway.contract.topics import MAX_RECORD_BYTES
 from gateway.edge.guard import Guard, GuardLimits
 from gateway.protocols.native.wire import NativeError, NativeReply
 from tests.builders import as_body, make_batch
+from tests.fakes import FakeTransport
 from tests.fuzz import inputs
 from tests.gateway_app import KEY, GatewayUnderTest
 
@@ -193,38 +194,6 @@ def head(dice: Random) -> Post:
     return Post(method, path, headers, _GOOD)
 
 
-class _Wire(asyncio.Transport):
-    """What a connection writes to."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.written = bytearray()
-        self.is_closed = False
-
-    def write(self, data: bytes | bytearray | memoryview) -> None:
-        self.written += data
-
-    def get_extra_info(self, name: str, default: Any = None) -> Any:
-        return default
-
-    def close(self) -> None:
-        self.is_closed = True
-
-    abort = close
-
-    def is_closing(self) -> bool:
-        return self.is_closed
-
-    def can_write_eof(self) -> bool:
-        return True
-
-    def write_eof(self) -> None: ...
-
-    def pause_reading(self) -> None: ...
-
-    def resume_reading(self) -> None: ...
-
-
 _REQUEST = (
     b"POST /v1/events HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer " + KEY.encode() + b"\r\n"
     b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(_GOOD)
@@ -272,7 +241,7 @@ class Connection:
             limits=self._limits,
             on_refused=self._cut.append,
         )
-        raw = _Wire()
+        raw = FakeTransport()
         guard.connection_made(raw)
         for part in (data[:cut], data[cut:]):
             if part and not raw.is_closed:

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.contract.refusal import RefusalCode, Refused
-from gateway.edge.inflate import inflate
+from gateway.edge.inflate import encoding_of, inflate
+from gateway.protocols.protocol import Head
 
 CAP = 10_000
 zstd = zstandard.ZstdCompressor().compress
@@ -39,6 +40,30 @@ class TestRoundTrip:
         assert inflate(gzip.compress(body), "gzip", CAP) == body
         assert inflate(zstd(body), "zstd", CAP) == body
         assert inflate(undeclared(body), "zstd", CAP) == body
+
+    @given(st.binary(max_size=CAP))
+    def test_deflate_comes_with_zlib_s_header_and_without(self, body: bytes) -> None:
+        bare = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+
+        assert inflate(zlib.compress(body), "deflate", CAP) == body
+        assert inflate(bare.compress(body) + bare.flush(), "deflate", CAP) == body
+
+    @pytest.mark.parametrize("encoding", ["", "identity"])
+    def test_gzip_is_known_by_its_first_bytes(self, encoding: str) -> None:
+        assert inflate(gzip.compress(b"{}"), encoding, CAP) == b"{}"
+
+    @pytest.mark.parametrize(
+        ("headers", "query", "encoding"),
+        [
+            ({b"content-encoding": b"zstd"}, b"compression=gzip", "zstd"),
+            ({}, b"ip=1&compression=gzip-js", "gzip"),
+            ({}, b"", ""),
+        ],
+    )
+    def test_the_header_says_it_and_else_the_query(
+        self, headers: dict[bytes, bytes], query: bytes, encoding: str
+    ) -> None:
+        assert encoding_of(Head("POST", "/e", query, headers)) == encoding
 
     @pytest.mark.parametrize("encoding", ["", "identity", " Identity "])
     def test_a_plain_body_is_left_alone(self, encoding: str) -> None:

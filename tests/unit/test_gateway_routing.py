@@ -1,0 +1,162 @@
+"""Which protocol a request's target belongs to, and whose a shared path is."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import uvicorn
+from uvicorn.server import ServerState
+
+from gateway.app import create_app
+from gateway.config import GatewayConfig
+from gateway.contract.event import Batch, Stamp
+from gateway.contract.refusal import Refused
+from gateway.contract.verdict import Verdicts
+from gateway.edge.guard import Guard, GuardLimits
+from gateway.protocols import PROTOCOLS
+from gateway.protocols.protocol import HANG_UP, Answer, Head, Protocol, Route
+from gateway.routing import Routes
+from tests.fakes import FakeTransport
+from tests.gateway_app import KEY, GatewayUnderTest
+
+ROUTES = Routes(PROTOCOLS)
+
+
+@pytest.mark.parametrize(
+    ("url", "path", "query"),
+    [
+        (b"/v1/events", "/v1/events", b""),
+        (b"/v1/events/", "/v1/events", b""),
+        (b"/native/v1/events?a=1", "/native/v1/events", b"a=1"),
+        (b"/v1/%65vents", "/v1/events", b""),
+        (b"http://host/v1/events", "/v1/events", b""),
+        (b"/v1/projects/abc/settings", "/v1/projects/abc/settings", b""),
+    ],
+)
+def test_a_target_is_found_with_its_path_and_query(url: bytes, path: str, query: bytes) -> None:
+    found = ROUTES.find_url(url)
+
+    assert found is not None
+    assert found[:2] == (path, query)
+
+
+@pytest.mark.parametrize("url", [b"/livez", b"*", b"/v1/events\xff", b"", b"/v1/Events", b"host:1"])
+def test_other_targets_are_nobody_s(url: bytes) -> None:
+    assert ROUTES.find_url(url) is None
+
+
+class Rude:
+    """Takes a path for itself or for another by the body, and hangs up on whom it does not take."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.other: Protocol = self
+        self.routes: Sequence[Route] = (Route("POST", "/rude", owner=self._owner),)
+
+    def _owner(self, body: bytes) -> Protocol:
+        return self.other if body.startswith(b"other") else self
+
+    def check(self, head: Head) -> None: ...
+
+    def credentials(self, head: Head) -> str | None:
+        return head.header(b"x-key") or None
+
+    def decode(self, head: Head, body: bytes) -> list[Batch]:
+        return [Batch(events=[], sent_at=None, stamp=Stamp.NONE, ignored=2)]
+
+    def is_retry(self, head: Head) -> bool:
+        return False
+
+    def reply(self, head: Head, verdicts: Sequence[Verdicts]) -> Answer:
+        return Answer(200, self.name.encode(), b"text/plain", ((b"x-more", b"1"),))
+
+    def refuse(self, head: Head, refused: Refused) -> Answer:
+        return HANG_UP
+
+
+@pytest.fixture
+def rude(tmp_path: Path) -> tuple[GatewayUnderTest, Any]:
+    under_test = GatewayUnderTest(tmp_path)
+    one, other = Rude("one"), Rude("other")
+    one.other = other
+    app = create_app(
+        GatewayConfig(), under_test.publisher, under_test.keys, under_test.metrics, [one, other],
+        lambda: under_test.clock_ms,
+    )  # fmt: skip
+    return under_test, app
+
+
+def post(app: Any, body: bytes, key: str = KEY) -> FakeTransport:
+    """Over the guard; what it wrote."""
+    config = uvicorn.Config(app, loop="none", lifespan="off", log_config=None, ws="none")
+    limits = GuardLimits(head_bytes=8192, headers=60, head_seconds=5, idle_seconds=5)
+
+    async def main() -> FakeTransport:
+        guard = Guard(
+            config, ServerState(), {}, dispatch=app.dispatch, limits=limits,
+            on_refused=lambda _: None,
+        )  # fmt: skip
+        transport = FakeTransport()
+        guard.connection_made(transport)
+        head = f"POST /rude HTTP/1.1\r\nHost: h\r\nX-Key: {key}\r\nContent-Length: {len(body)}"
+        guard.data_received(head.encode() + b"\r\n\r\n" + body)
+        guard.connection_lost(None)
+        return transport
+
+    config.load()
+    return asyncio.run(main())
+
+
+@pytest.mark.parametrize(("body", "name"), [(b"mine", b"one"), (b"other", b"other")])
+def test_a_shared_path_is_answered_by_the_one_whose_body_it_is(
+    rude: tuple[GatewayUnderTest, Any], body: bytes, name: bytes
+) -> None:
+    under_test, app = rude
+    written = bytes(post(app, body).written)
+
+    assert written.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert written.endswith(b"\r\n\r\n" + name)
+    assert b"x-more: 1\r\n" in written
+    assert under_test.metrics.ignored.counts == {(name.decode(),): 2}
+
+
+def test_hanging_up_closes_the_connection_without_an_answer(
+    rude: tuple[GatewayUnderTest, Any],
+) -> None:
+    _, app = rude
+    transport = post(app, b"mine", key="unknown")
+
+    assert bytes(transport.written) == b""
+    assert transport.is_closing()
+
+
+def test_answers_of_the_guard_and_of_asgi_are_the_same(
+    rude: tuple[GatewayUnderTest, Any],
+) -> None:
+    _, app = rude
+    written = bytes(post(app, b"mine").written)
+    head, _, body = written.partition(b"\r\n\r\n")
+    sent: list[dict[str, Any]] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": b"mine"}
+
+    async def send(event: dict[str, Any]) -> None:
+        sent.append(event)
+
+    scope = {
+        "type": "http", "method": "POST", "path": "/rude", "query_string": b"",
+        "headers": [(b"x-key", KEY.encode())],
+    }  # fmt: skip
+    asyncio.run(app(scope, receive, send))
+
+    names = [line.partition(b": ")[0] for line in head.split(b"\r\n")[1:]]
+    assert sent[0]["status"] == 200
+    assert [name for name, _ in sent[0]["headers"]] == names
+    assert sent[1]["body"] == body
+    assert msgspec.json.decode(b'"%b"' % body) == "one"
