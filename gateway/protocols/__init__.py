@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from gateway.protocols.native import NativeProtocol
 from gateway.protocols.protocol import Protocol
+from gateway.protocols.rudder import RudderProtocol
 from gateway.protocols.segment import SegmentProtocol
 
-PROTOCOLS: Sequence[Protocol] = (NativeProtocol(), SegmentProtocol())
+PROTOCOLS: Sequence[Protocol] = (NativeProtocol(), SegmentProtocol(), RudderProtocol())

@@ -32,8 +32,7 @@ _STATUS = {
     Refusal.OVER_SHARE: 429,  # kept by all of them; Node's waits for Retry-After on this one only
     Refusal.OVERLOADED: 503,
 }
-# `/v1/batch` is also where RudderStack's mobile SDKs post: these two statuses are right for both.
-_SHARED_STATUS = {Refusal.TOO_LARGE: 413, Refusal.UNKNOWN_KEY: 401}
+_RUDDER_STATUS = {Refusal.TOO_LARGE: 413, Refusal.UNKNOWN_KEY: 401}
 
 
 class SegmentProtocol:
@@ -64,7 +63,7 @@ class SegmentProtocol:
         try:
             keys = reading.json_object(body)
         except Refused as refused:
-            if not _is_shared(head) or self.credentials(head) is None:
+            if not self._is_rudder(head) or self.credentials(head) is None:
                 raise
             return [_unreadable(refused, body)]
         calls, name = _calls(head, keys, body)
@@ -93,15 +92,15 @@ class SegmentProtocol:
 
     def refuse(self, head: Head, refused: Refused) -> Answer:
         status = _STATUS[refused.refusal]
-        if _is_shared(head):
-            status = _SHARED_STATUS.get(refused.refusal, status)
+        if self._is_rudder(head):
+            status = _RUDDER_STATUS.get(refused.refusal, status)
         text = "Invalid write key" if status == 401 else refused.text
         body = {"success": False, "error": {"code": refused.code, "message": text}}
         return Answer(status, _encode(body))
 
-
-def _is_shared(head: Head) -> bool:
-    return head.path == "/v1/batch"
+    def _is_rudder(self, head: Head) -> bool:
+        """RudderStack's mobile SDKs post there too, and its statuses are right for both."""
+        return head.path == "/v1/batch"
 
 
 def _unreadable(refused: Refused, body: bytes) -> Batch:

@@ -1,0 +1,108 @@
+"""RudderStack's protocol: where it is not Segment's."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import pytest
+
+from gateway.protocols.protocol import Head
+from gateway.protocols.rudder import RudderProtocol
+from tests.gateway_app import KEY, GatewayUnderTest
+
+SENT_AT = "2026-11-24T05:20:00.000Z"
+
+
+def basic(key: str = KEY) -> str:
+    return "Basic " + base64.b64encode(f"{key}:".encode()).decode()
+
+
+def call(**changes: Any) -> dict[str, Any]:
+    """A call as RudderStack's mobile SDKs write it."""
+    return {
+        "type": "track",
+        "event": "Application Opened",
+        "messageId": "6be1b52c-70cf-45cb-b300-a21bac0ab241",
+        "anonymousId": "install-1",
+        "channel": "mobile",
+        "originalTimestamp": "2026-11-24T05:19:58.000Z",
+        "sentAt": SENT_AT,
+        "properties": {"from_background": False},
+        "context": {
+            "sessionId": 1795497590,
+            "sessionStart": True,
+            "library": {"name": "com.rudderstack.android.sdk.core", "version": "1.27"},
+        },
+        **changes,
+    }
+
+
+def send(gateway: GatewayUnderTest, body: Any, path: str = "/rudder/v1/batch", **more: str) -> Any:
+    return gateway.post(body, path=path, **{"authorization": basic(), **more})
+
+
+def test_a_call_becomes_an_event_with_its_session(gateway: GatewayUnderTest) -> None:
+    answer = send(gateway, {"batch": [call()], "sentAt": SENT_AT})
+
+    assert (answer.status_code, answer.json()) == (200, {"success": True})
+    (row,) = gateway.rows()
+    assert (row["protocol"], row["event_type"]) == ("rudder", "app_open")
+    assert row["device_id"] == "install-1"
+    assert row["session_id"]
+    assert row["properties"]["$context.sessionStart"] is True
+
+
+@pytest.mark.parametrize(("attempt", "is_retry"), [(b"", False), (b"0", False), (b"2", True)])
+def test_a_retry_is_known_by_its_header(attempt: bytes, is_retry: bool) -> None:
+    head = Head("POST", "/rudder/v1/batch", b"", {b"rsa-retry-attempt": attempt})
+
+    assert RudderProtocol().is_retry(head) == is_retry
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "status"),
+    [
+        (b"no json", {}, 200),  # 400 is sent again every second for ever
+        ({"batch": [call()]}, {"authorization": basic("other")}, 401),
+        (b" " * (4 * 1024 * 1024 + 1), {}, 413),
+    ],
+)
+def test_what_is_not_taken_has_the_status_its_sdks_can_bear(
+    gateway: GatewayUnderTest, body: Any, headers: dict[str, str], status: int
+) -> None:
+    answer = send(gateway, body, **headers)
+
+    assert answer.status_code == status
+    if status == 401:
+        assert "Invalid write key" in answer.text
+
+
+def test_an_unreadable_body_is_a_dead_letter(gateway: GatewayUnderTest) -> None:
+    send(gateway, b"no json")
+
+    (letter,) = gateway.publisher.of("app-events-dead")
+    assert letter.value == b"no json"
+
+
+def test_overload_asks_to_come_again(gateway: GatewayUnderTest) -> None:
+    gateway.publisher.fail_next = 1
+    answer = send(gateway, {"batch": [call()]})
+
+    assert answer.status_code == 503
+    assert 5 <= int(answer.headers["retry-after"]) <= 300
+
+
+@pytest.mark.parametrize("path", ["/sourceConfig", "/rudder/sourceConfig"])
+def test_its_sdks_may_start_to_send(gateway: GatewayUnderTest, path: str) -> None:
+    answer = gateway.http.get(path, headers={"authorization": basic()})
+
+    source = answer.json()["source"]
+    assert answer.status_code == 200
+    assert (source["enabled"], source["writeKey"]) == (True, KEY)
+
+
+def test_the_shared_path_is_still_segment_s(gateway: GatewayUnderTest) -> None:
+    send(gateway, {"batch": [call()]}, path="/v1/batch")
+
+    assert gateway.rows()[0]["protocol"] == "segment"
