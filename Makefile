@@ -32,6 +32,16 @@ test: lint
 test-faults: $(READY)
 	@exec $(BIN)/python -m tests.faults run $(ROW) $(if $(SCALE),--scale $(SCALE))
 
+# CPU per event, ours beside a tuned FastAPI service; latency in an open loop; a stored row's cost.
+bench: $(READY)
+	@exec $(BIN)/python -m tests.bench.ingest
+
+bench-latency: $(READY)
+	@exec $(BIN)/python -m tests.bench.latency
+
+bench-sink: $(READY)
+	@exec $(BIN)/python -m tests.bench.sink
+
 # The whole path on real engines, in a folder of its own that is gone afterwards.
 demo: $(READY)
 	@data=$$(mktemp -d) && trap '$(BIN)/telemetry-infra down --data "$$data" >/dev/null; rm -rf "$$data"' EXIT \

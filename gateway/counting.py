@@ -19,14 +19,17 @@ class Tally(Collector):
         """Those in `known` are told also while they are 0, so that one can be alarmed on them."""
         self._name = name.removesuffix("_total")
         self._meaning = meaning
-        self._labels = labels
+        self._labelnames = tuple(labels)
         self.counts: dict[tuple[str, ...], int] = dict.fromkeys(known, 0)
+
+    def describe(self) -> Iterator[Metric]:
+        yield CounterMetricFamily(self._name, self._meaning, labels=self._labelnames)
 
     def add(self, *labels: str, count: int = 1) -> None:
         self.counts[labels] = self.counts.get(labels, 0) + count
 
     def collect(self) -> Iterator[Metric]:
-        family = CounterMetricFamily(self._name, self._meaning, labels=self._labels)
+        family = CounterMetricFamily(self._name, self._meaning, labels=self._labelnames)
         for labels, count in self.counts.items():
             family.add_metric(labels, count)
         yield family
@@ -42,6 +45,9 @@ class Durations(Collector):
         self._bounds = list(buckets)
         self._counts = [0] * (len(self._bounds) + 1)
         self._sum = 0.0
+
+    def describe(self) -> Iterator[Metric]:
+        yield HistogramMetricFamily(self._name, self._meaning)
 
     def observe(self, seconds: float) -> None:
         self._counts[bisect_left(self._bounds, seconds)] += 1

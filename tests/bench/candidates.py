@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import chdir
 from pathlib import Path
 
 import psutil
@@ -49,7 +50,7 @@ class Variant(Struct, frozen=True):
     name: str
     command: Sequence[str] = ("gateway", "serve")
     options: dict[str, object] = {}
-    checkout: str = ""  # another tree of the project whose code runs; empty: this one
+    checkout: Path | None = None  # another tree of the project, whose code runs
 
 
 def start_gateway(variant: Variant, bootstrap: str, folder: Path) -> Candidate:
@@ -57,13 +58,8 @@ def start_gateway(variant: Variant, bootstrap: str, folder: Path) -> Candidate:
     data.mkdir()
     add_key("bench", data)
     options = {"spool_min_free_bytes": 0} | variant.options
-    if variant.checkout:
-        os.environ["PYTHONPATH"] = variant.checkout
-    try:
+    with chdir(variant.checkout or Path.cwd()):  # `python -m` takes its modules from there
         process = GatewayProcess(bootstrap, data, 0, variant.command, **options)
-    finally:
-        if variant.checkout:
-            del os.environ["PYTHONPATH"]
     process.wait_until_ready()
     return Candidate(variant.name, process, process.port, APP_EVENTS.name)
 

@@ -30,7 +30,7 @@ SMOKE_SHARE = 0.7
 def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=ROUNDS)
-    parser.add_argument("--against", help="another checkout of this project, measured as well")
+    parser.add_argument("--against", type=Path, help="another checkout, measured as well")
     parser.add_argument("--json", type=Path, help="write the figures there")
     parser.add_argument("--svg", type=Path, help="draw them there")
     parser.add_argument("--smoke", action="store_true", help="a minute; fails on a low ratio")
