@@ -8,6 +8,7 @@ set a server field nor plant a duplicate key. The sink passes these bytes on as 
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from struct import Struct as Layout
 
 import msgspec
 from msgspec import Raw, Struct
@@ -82,6 +83,7 @@ COLUMNS = tuple(
     dict.fromkeys(EventFields.__struct_fields__ + ContextFields.__struct_fields__)
 )  # every key a record can have, in its order
 
+_word = Layout("<I")
 _encoder = msgspec.json.Encoder()
 
 
@@ -107,14 +109,12 @@ def partition_of(key: bytes, partitions: int) -> int:
 
 def murmur2(key: bytes) -> int:
     """Kafka's hash of a record key (org.apache.kafka.common.utils.Utils.murmur2), as unsigned."""
-    multiplier, mask, length = 0x5BD1E995, 0xFFFFFFFF, len(key)
+    length = len(key)
     state = 0x9747B28C ^ length
-    whole = length & ~3
-    for start in range(0, whole, 4):
-        word = int.from_bytes(key[start : start + 4], "little") * multiplier & mask
-        word = (word ^ word >> 24) * multiplier & mask
-        state = state * multiplier & mask ^ word
-    if whole != length:
-        state = (state ^ int.from_bytes(key[whole:], "little")) * multiplier & mask
-    state = (state ^ state >> 13) * multiplier & mask
+    for (word,) in _word.iter_unpack(key[: length & ~3]):
+        word = word * 0x5BD1E995 & 0xFFFFFFFF
+        state = state * 0x5BD1E995 & 0xFFFFFFFF ^ (word ^ word >> 24) * 0x5BD1E995 & 0xFFFFFFFF
+    if length & 3:
+        state = (state ^ int.from_bytes(key[length & ~3 :], "little")) * 0x5BD1E995 & 0xFFFFFFFF
+    state = (state ^ state >> 13) * 0x5BD1E995 & 0xFFFFFFFF
     return state ^ state >> 15
