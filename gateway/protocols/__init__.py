@@ -6,8 +6,14 @@ Pure. The core knows no vendor: it knows the port in `protocol`, and this list.
 from collections.abc import Sequence
 
 from gateway.protocols.native import NativeProtocol
+from gateway.protocols.posthog import PostHogProtocol
 from gateway.protocols.protocol import Protocol
 from gateway.protocols.rudder import RudderProtocol
 from gateway.protocols.segment import SegmentProtocol
 
-PROTOCOLS: Sequence[Protocol] = (NativeProtocol(), SegmentProtocol(), RudderProtocol())
+PROTOCOLS: Sequence[Protocol] = (
+    NativeProtocol(),
+    SegmentProtocol(),
+    RudderProtocol(),
+    PostHogProtocol(),
+)

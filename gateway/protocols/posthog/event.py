@@ -1,0 +1,182 @@
+"""One event of PostHog's as a native one."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import msgspec
+from msgspec import Raw, Struct
+
+from gateway.contract.event import (
+    MAX_FOREIGN_ID_LENGTH,
+    MAX_NAME_LENGTH,
+    MAX_PROPERTIES,
+    Crash,
+    Event,
+    Library,
+)
+from gateway.contract.verdict import Code, Rejection
+from gateway.protocols import reading, times
+from gateway.protocols.posthog.body import Item
+from gateway.protocols.posthog.context import take_context, take_text
+from gateway.protocols.posthog.crash import take_crash
+from gateway.protocols.posthog.names import COUNTED, EXCEPTION, RETURNED, TYPES
+
+# Keys with a place of their own, and keys that only steer the vendor's machinery.
+_PLACED = {
+    "event", "uuid", "distinct_id", "timestamp", "properties", "session_id", "library",
+    "library_version", "offset",
+}  # fmt: skip
+_PLUMBING = {
+    "api_key", "token", "sent_at", "historical_migration", "send_feature_flags", "type",
+}  # fmt: skip
+_PERSON = ("$set", "$set_once")  # beside the properties in the older API, among them in v1
+_NOTHING = (b"{}", b"[]", b'""')
+_encode = msgspec.json.Encoder().encode
+
+
+class Sent(Struct, frozen=True, gc=False):
+    """What the POST says of all its events."""
+
+    at: datetime | None
+    library: Library | None  # by its head; the events of the older API name it themselves
+
+
+class _Bad(Exception):
+    def __init__(self, code: Code, text: str) -> None:
+        super().__init__(text)
+        self.code = code
+
+
+def is_counted_only(item: Item) -> bool:
+    return reading.as_text(item.keys.get("event")).lower() in COUNTED
+
+
+def event_of(index: int, item: Item, sent: Sent) -> Event | Rejection:
+    uuid = reading.as_text(item.keys.get("uuid") or item.properties.get("$insert_id"))
+    try:
+        return _event(item, uuid, sent)
+    except _Bad as reason:
+        text = f"{reason} - at `$.batch[{index}]`"
+        return Rejection(index, reason.code, text, uuid[:MAX_FOREIGN_ID_LENGTH], bytes(item.raw))
+
+
+def _event(item: Item, uuid: str, sent: Sent) -> Event:
+    keys, properties = item.keys, dict(item.properties)
+    if not keys:
+        raise _Bad(Code.INVALID_JSON, "Expected `object`")
+    name = reading.as_text(keys.get("event"))
+    if not name:
+        raise _Bad(Code.MISSING_FIELD, "`event` is missing")
+    distinct_id = _distinct_id(keys, properties)
+    for what, text in (("uuid", uuid), ("distinct_id", distinct_id)):
+        if len(text) > MAX_FOREIGN_ID_LENGTH:
+            raise _Bad(Code.ID_TOO_LONG, f"`{what}` is longer than {MAX_FOREIGN_ID_LENGTH}")
+    timestamp = _timestamp(keys, properties, sent)
+    device_id = take_text(properties, "$device_id")
+    device_id = device_id or take_text(properties, "$anon_distinct_id") or distinct_id
+    if not device_id:
+        raise _Bad(Code.MISSING_FIELD, "`distinct_id` is missing")
+    is_identified = reading.as_value(properties.get("$is_identified")) is True
+    user_id = distinct_id if is_identified or name.lower() == "$identify" else ""
+    session_id = take_text(properties, "$session_id") or reading.as_text(keys.get("session_id"))
+    context = take_context(properties, device_id, _library(keys) or sent.library)
+    event_type, event_name, crash = _named(name, properties)
+    for placed in ("token", "$insert_id"):
+        properties.pop(placed, None)
+    if len(properties) > MAX_PROPERTIES:
+        text = f"`properties` has {len(properties)} entries, the limit is {MAX_PROPERTIES}"
+        raise _Bad(Code.TOO_MANY_PROPERTIES, text)
+    if distinct_id and distinct_id not in (device_id, user_id):
+        properties["$event.distinct_id"] = Raw(_encode(distinct_id))
+    return Event(
+        event_id=uuid or _content_id(item),
+        type=event_type,
+        timestamp=timestamp,
+        name=event_name or None,
+        session_id=session_id[:MAX_FOREIGN_ID_LENGTH] or None,
+        user_id=user_id or None,
+        properties=_with_others(properties, keys),
+        crash=crash,
+        context=context,
+    )
+
+
+def _distinct_id(keys: dict[str, Raw], properties: dict[str, Raw]) -> str:
+    """Beside the properties; web SDKs put it into them."""
+    inner = take_text(properties, "distinct_id")
+    own = reading.as_text(keys.get("distinct_id"))
+    if own and inner and own != inner:
+        properties["distinct_id"] = Raw(_encode(inner))
+    return own or inner or ""
+
+
+def _timestamp(keys: dict[str, Raw], properties: dict[str, Raw], sent: Sent) -> datetime | None:
+    """None is a time that is none; its original becomes a property."""
+    given = keys.get("timestamp") or properties.pop("$time", None)
+    if given is not None:
+        instant = times.parse(reading.as_value(given))
+        if instant is None:
+            properties["$timestamp"] = given
+        return instant
+    if sent.at is None:
+        raise _Bad(Code.MISSING_FIELD, "`timestamp` is missing")
+    before = reading.as_value(keys.get("offset"))  # milliseconds; so browsers tell the time
+    if isinstance(before, int | float) and not isinstance(before, bool):
+        try:
+            return sent.at - timedelta(milliseconds=before)
+        except OverflowError:
+            properties["$timestamp"] = keys["offset"]
+            return None
+    return sent.at
+
+
+def _library(keys: dict[str, Raw]) -> Library | None:
+    """As server SDKs name themselves beside the properties."""
+    name = reading.as_text(keys.get("library"))
+    if not name:
+        return None
+    return Library(name=name, version=reading.as_text(keys.get("library_version")) or None)
+
+
+def _named(name: str, properties: dict[str, Raw]) -> tuple[str, str, Crash | None]:
+    """Native type, name and crash; a name beyond the limit is cut, its whole kept beside."""
+    lower = name.lower()
+    if lower == EXCEPTION:
+        found = take_crash(properties)
+        return ("app_crash" if found.is_fatal else "error"), "", found.crash
+    event_type = TYPES.get(lower, "track")
+    if lower == RETURNED:
+        properties.setdefault("from_background", Raw(b"true"))
+    if event_type == "screen":
+        name = take_text(properties, "$screen_name") or name
+    elif event_type != "track":
+        return event_type, "", None
+    if len(name) > MAX_NAME_LENGTH:
+        properties["$event.name"] = Raw(_encode(name))
+    return event_type, name[:MAX_NAME_LENGTH], None
+
+
+def _with_others(properties: dict[str, Raw], keys: dict[str, Raw]) -> dict[str, Raw]:
+    """The properties, and what stands beside them without a field of ours."""
+    others: dict[str, Raw] = {}
+    for name in sorted(keys.keys() - _PLACED - _PLUMBING):
+        if bytes(keys[name]) in _NOTHING:
+            continue
+        is_person = name in _PERSON and name not in properties
+        others[name if is_person else f"$event.{name}"] = keys[name]
+    if "properties" in keys and not properties and bytes(keys["properties"])[:1] != b"{":
+        others["$event.properties"] = keys["properties"]
+    return {**properties, **others}
+
+
+def _content_id(item: Item) -> str:
+    """The same event sent again has the same one. Without a time of its own it has only the time
+    it was sent: then two of them are rather kept twice than taken for one."""
+    has_time = "timestamp" in item.keys or "offset" in item.keys or "$time" in item.properties
+    parts = [
+        b"%b=%b" % (name.encode("utf-8", "replace"), bytes(raw))
+        for name, raw in sorted(item.keys.items())
+        if name != "sent_at" or not has_time
+    ]
+    return reading.content_id(*parts)
