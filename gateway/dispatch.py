@@ -113,6 +113,6 @@ def _preflight_head(origin: str) -> bytes:
     return _cors_head(origin) + (
         b"access-control-allow-methods: POST, GET, OPTIONS\r\n"
         b"access-control-allow-headers: Authorization, Content-Type, Content-Encoding, X-Write-Key,"
-        b" X-Request-Id, X-Attempt, X-Device-Id\r\n"
+        b" X-Request-Id, X-Attempt, X-Device-Id, *\r\n"
         b"access-control-max-age: 86400\r\n"
     )

@@ -105,6 +105,8 @@ class Post:
                 self._settle(Outcome(Kept.KAFKA))
         except Refused as refused:
             self._refuse(refused)
+        except RecursionError:  # a part is decoded from a deeper call than the whole was
+            self._refuse(Refused(RefusalCode.TOO_DEEP, "the body is nested too deep"))
         except Exception:
             log.exception(BUG, self._arrival.request_id)
             self._fail()

@@ -1,4 +1,4 @@
-"""PostHog's own Python SDK against the gateway, over a socket; skipped where there is none."""
+"""PostHog's own Python SDK against the gateway, over a socket."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+import posthog
 import pytest
 
 from tests.gateway_app import KEY, GatewayUnderTest
-
-posthog = pytest.importorskip("posthog")
 
 
 @contextmanager

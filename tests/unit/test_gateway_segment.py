@@ -284,3 +284,17 @@ class TestBad:
 
         assert answer.status_code == 503
         assert 5 <= int(answer.headers["retry-after"]) <= 300
+
+
+@pytest.mark.parametrize("depth", range(940, 1010, 3))
+def test_near_the_deepest_nesting_a_body_is_taken_or_refused(
+    gateway: GatewayUnderTest, depth: int
+) -> None:
+    """Parts are decoded from deeper calls than the whole: some depths pass the one alone."""
+    nested = "[" * depth + "]" * depth
+    body = json.dumps({"batch": [call(properties={"a": "HERE"})], "writeKey": KEY})
+
+    answer = gateway.post(body.replace('"HERE"', nested).encode(), path="/v1/b")
+
+    assert answer.status_code in (200, 400)
+    assert gateway.metrics.bugs._value.get() == 0

@@ -58,12 +58,6 @@ class PostHogProtocol:
         return token.strip() or None if scheme.lower() == "bearer" else None
 
     def decode(self, head: Head, body: bytes) -> list[Batch]:
-        try:
-            return self._decode(head, body)
-        except RecursionError:  # a part is decoded from a deeper call than the whole was
-            raise Refused(RefusalCode.TOO_DEEP, "the body is nested too deep") from None
-
-    def _decode(self, head: Head, body: bytes) -> list[Batch]:
         read = bodies.read(body)
         sent = Sent(_sent_at(head, read.sent_at), _library(head) if _is_v1(head) else None)
         items = [bodies.item_of(raw) for raw in read.items]
