@@ -52,14 +52,7 @@ def event_of(record: LogRecord, around: Around) -> Event | None:
     name = named(event_name, attributes)
     if name is None:
         return None
-    if around.is_too_large:
-        text = f"resource and scope have more than {MAX_CONTEXT_BYTES} bytes"
-        raise Bad(Code.CONTEXT_TOO_LARGE, text)
-    if record.time is None:
-        raise Bad(Code.MISSING_FIELD, "`timeUnixNano` is missing")
-    if len(attributes) > MAX_PROPERTIES:
-        text = f"`attributes` has {len(attributes)} entries, the limit is {MAX_PROPERTIES}"
-        raise Bad(Code.TOO_MANY_PROPERTIES, text)
+    _check(record, around)
     place, of_place = moved(around.place, attributes)
     lifted |= of_place
     user_id = _id(USER_ID, attributes, around.place, lifted)
@@ -89,6 +82,18 @@ def event_of(record: LogRecord, around: Around) -> Event | None:
         crash=crash,
         context=None if around.is_shared and place is around.place else place.context,
     )
+
+
+def _check(record: LogRecord, around: Around) -> None:
+    """Raises Bad."""
+    if around.is_too_large:
+        text = f"resource and scope have more than {MAX_CONTEXT_BYTES} bytes"
+        raise Bad(Code.CONTEXT_TOO_LARGE, text)
+    if record.time is None:
+        raise Bad(Code.MISSING_FIELD, "`timeUnixNano` is missing")
+    if (count := len(record.attributes)) > MAX_PROPERTIES:
+        text = f"`attributes` has {count} entries, the limit is {MAX_PROPERTIES}"
+        raise Bad(Code.TOO_MANY_PROPERTIES, text)
 
 
 def _others(record: LogRecord, name: Named, event_name: str) -> dict[str, Raw]:
