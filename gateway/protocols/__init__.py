@@ -6,6 +6,7 @@ Pure. The core knows no vendor: it knows the port in `protocol`, and this list.
 from collections.abc import Sequence
 
 from gateway.protocols.native import NativeProtocol
+from gateway.protocols.otlp import OtlpProtocol
 from gateway.protocols.posthog import PostHogProtocol
 from gateway.protocols.protocol import Protocol
 from gateway.protocols.rudder import RudderProtocol
@@ -16,4 +17,5 @@ PROTOCOLS: Sequence[Protocol] = (
     SegmentProtocol(),
     RudderProtocol(),
     PostHogProtocol(),
+    OtlpProtocol(),
 )

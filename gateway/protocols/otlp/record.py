@@ -1,0 +1,150 @@
+"""One log record as a native event."""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec import Raw, Struct
+
+from gateway.contract.event import (
+    CRASH_TYPES,
+    MAX_CONTEXT_BYTES,
+    MAX_FOREIGN_ID_LENGTH,
+    MAX_NAME_LENGTH,
+    MAX_PROPERTIES,
+    Crash,
+    Event,
+    ExceptionInfo,
+)
+from gateway.contract.verdict import Code
+from gateway.protocols import reading, times
+from gateway.protocols.otlp.logs import Attributes, LogRecord
+from gateway.protocols.otlp.names import EXCEPTION, Named, first_text, named
+from gateway.protocols.otlp.place import SESSION_ID, USER_ID, Place, extras, moved
+
+_EVENT_NAME = "event.name"  # an attribute, before it became a field
+_BODY = "body"
+_encode = msgspec.json.Encoder(order="deterministic").encode
+
+
+class Bad(Exception):
+    """This record cannot be an event."""
+
+    def __init__(self, code: Code, text: str) -> None:
+        super().__init__(text)
+        self.code = code
+
+
+class Around(Struct, frozen=True, gc=False):
+    """What a record's resource and scope say."""
+
+    place: Place
+    scope: dict[str, Raw]
+    is_shared: bool  # by all records of the POST: the place is the batch's, no event repeats it
+    is_too_large: bool  # for every record to carry it
+
+
+def event_of(record: LogRecord, around: Around) -> Event | None:
+    """The event of a record; None when it is none of ours. Raises Bad."""
+    attributes, lifted = record.attributes, set[str]()
+    event_name = record.event_name
+    if not event_name and (event_name := first_text(attributes, (_EVENT_NAME,))):
+        lifted.add(_EVENT_NAME)
+    name = named(event_name, attributes)
+    if name is None:
+        return None
+    _check(record, around)
+    place, of_place = moved(around.place, attributes)
+    lifted |= of_place
+    user_id = _id(USER_ID, attributes, around.place, lifted)
+    session_id = _id(SESSION_ID, attributes, around.place, lifted)
+    event_id = _event_id(record, name, place, lifted)
+    crash = _crash(name, attributes, lifted) if name.type in CRASH_TYPES else None
+    properties = {
+        **({} if around.is_shared else around.place.extras),
+        **around.scope,
+        **_others(record, name, event_name),
+        **extras("", attributes, lifted),
+    }
+    if record.body not in (None, ""):
+        taken = _BODY in properties
+        properties[f"$event.{_BODY}" if taken else _BODY] = Raw(_encode(record.body))
+    timestamp = times.parse(record.time)
+    if timestamp is None:
+        properties["$timestamp"] = Raw(_encode(record.time))
+    return Event(
+        event_id=event_id,
+        type=name.type,
+        timestamp=timestamp,
+        name=name.name[:MAX_NAME_LENGTH] or None,
+        session_id=session_id or None,
+        user_id=user_id or None,
+        properties=properties,
+        crash=crash,
+        context=None if around.is_shared and place is around.place else place.context,
+    )
+
+
+def _check(record: LogRecord, around: Around) -> None:
+    """Raises Bad."""
+    if around.is_too_large:
+        text = f"resource and scope have more than {MAX_CONTEXT_BYTES} bytes"
+        raise Bad(Code.CONTEXT_TOO_LARGE, text)
+    if record.time is None:
+        raise Bad(Code.MISSING_FIELD, "`timeUnixNano` is missing")
+    if (count := len(record.attributes)) > MAX_PROPERTIES:
+        text = f"`attributes` has {count} entries, the limit is {MAX_PROPERTIES}"
+        raise Bad(Code.TOO_MANY_PROPERTIES, text)
+
+
+def _others(record: LogRecord, name: Named, event_name: str) -> dict[str, Raw]:
+    """The record's other fields, and its own name where the event's does not tell it."""
+    others = {f"$event.{key}": raw for key, raw in record.others.items()}
+    if (name.type == "screen" or len(name.name) > MAX_NAME_LENGTH) and event_name:
+        others["$event.eventName"] = Raw(_encode(event_name))
+    return others
+
+
+def _id(names: tuple[str, ...], attributes: Attributes, place: Place, lifted: set[str]) -> str:
+    """The first of these ids, the record's before its resource's. Raises Bad."""
+    for name in names:
+        if found := first_text(attributes, (name,)):
+            lifted.add(name)
+            return _checked(name, found)
+    return _checked(names[0], first_text(place.attributes, names))
+
+
+def _checked(name: str, found: str) -> str:
+    if len(found) > MAX_FOREIGN_ID_LENGTH:
+        raise Bad(Code.ID_TOO_LONG, f"`{name}` is longer than {MAX_FOREIGN_ID_LENGTH}")
+    return found
+
+
+def _event_id(record: LogRecord, name: Named, place: Place, lifted: set[str]) -> str:
+    """The record's own id, else a hash of all it says: a copy sent again has the same."""
+    own = ("app.crash.id",) if name.type == "app_crash" else ()
+    for attribute in (*own, "log.record.uid"):
+        if found := first_text(record.attributes, (attribute,)):
+            lifted.add(attribute)
+            return _checked(attribute, found)
+    said = (record.event_name, str(record.time), record.attributes, record.body, record.others)
+    return reading.content_id(_encode(place.device_id), _encode(said))
+
+
+def _crash(name: Named, attributes: Attributes, lifted: set[str]) -> Crash:
+    kind, message, stack = (first_text(attributes, (key,)) or None for key in EXCEPTION)
+    thread = {
+        key.removeprefix("thread."): text
+        for key in ("thread.id", "thread.name")
+        if (text := first_text(attributes, (key,)))
+    }
+    lifted.update(key for key in EXCEPTION if first_text(attributes, (key,)))
+    lifted.update(f"thread.{key}" for key in thread)
+    crash = Crash(
+        kind="exception",
+        fatal=name.type == "app_crash",
+        exception=ExceptionInfo(type=kind, message=message),
+        stacktrace=stack,
+    )
+    if thread:
+        crash.thread = Raw(_encode(thread))
+    return crash
