@@ -59,7 +59,7 @@ class CutAnswers(Harm):
 
 def answers_lost(rig: ExactFaultRig, scale: float) -> Found:
     goal = times(scale, 300, 5)
-    rig.start("one")
+    rig.start("one", chunk_rows=2_000)  # many inserts by age: small chunks would fall behind
     rig.start_gateway().wait_until_ready()
     rig.proxy.harm = harm = CutAnswers()
     with rig.steady() as load:
