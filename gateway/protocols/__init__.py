@@ -5,8 +5,15 @@ Pure. The core knows no vendor: it knows the port in `protocol`, and this list.
 
 from collections.abc import Sequence
 
+from gateway.protocols.amplitude import AmplitudeProtocol
+from gateway.protocols.mixpanel import MixpanelProtocol
 from gateway.protocols.native import NativeProtocol
 from gateway.protocols.protocol import Protocol
 from gateway.protocols.segment import SegmentProtocol
 
-PROTOCOLS: Sequence[Protocol] = (NativeProtocol(), SegmentProtocol())
+PROTOCOLS: Sequence[Protocol] = (
+    NativeProtocol(),
+    SegmentProtocol(),
+    AmplitudeProtocol(),
+    MixpanelProtocol(),
+)
