@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import base64
 import binascii
-from urllib.parse import unquote_to_bytes
 
 MAX_FIELDS = 32  # what stands behind them is not looked at
 MAX_FIELD_NAME_BYTES = 64
 
+_QUOTED_PRINTABLE = bytes.maketrans(b"%+", b"= ")
 _URL_SAFE = bytes.maketrans(b"-_ ", b"+/+")  # in a form that escapes nothing, a plus is a space
 
 
@@ -34,4 +34,8 @@ def as_json(value: bytes) -> bytes:
 
 
 def _unquoted(text: bytes) -> bytes:
-    return unquote_to_bytes(text.replace(b"+", b" "))
+    """Percent-decoded. Quoted-printable is the same code but for its mark, and has a decoder in
+    C: that of urllib takes seconds of one CPU for a body of nothing but escapes."""
+    if b"%" not in text:
+        return text.replace(b"+", b" ")
+    return binascii.a2b_qp(text.replace(b"=", b"%3D").translate(_QUOTED_PRINTABLE))

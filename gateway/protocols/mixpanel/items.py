@@ -26,15 +26,16 @@ def items_of(body: bytes) -> list[Raw]:
     return reading.as_list(keys["items"]) or []
 
 
-def items_or_lines_of(body: bytes) -> list[Raw]:
-    """The same, or one object a line; a line that cannot be read is a text. Raises Refused."""
+def items_or_lines_of(body: bytes, limit: int) -> list[Raw]:
+    """The same, or one object a line; a line that cannot be read is a text. What is beyond the
+    limit by more than one line is left out. Raises Refused."""
     try:
         return items_of(body)
     except Refused:
         lines = [line for line in body.splitlines() if line.strip()]
         if len(lines) < 2 or lines[0].lstrip()[:1] == b"[":
             raise
-        return [_line(line) for line in lines]
+        return [_line(line) for line in lines[: limit + 1]]
 
 
 def _line(line: bytes) -> Raw:

@@ -12,6 +12,8 @@ from gateway.contract.refusal import RefusalCode, Refused
 from gateway.protocols.mixpanel import form, items
 from gateway.protocols.protocol import Head
 
+MAX_ITEMS = 2_000  # per POST, as Mixpanel's own API takes
+
 _token = re.compile(rb'"\$?token"\s*:\s*"([^"\\]{1,200})"').search
 
 
@@ -23,7 +25,9 @@ class Content(Struct, frozen=True, gc=False):
 
     def items(self, *, may_be_lines: bool) -> list[Raw]:
         """Raises Refused."""
-        return items.items_or_lines_of(self.text) if may_be_lines else items.items_of(self.text)
+        if may_be_lines:
+            return items.items_or_lines_of(self.text, MAX_ITEMS)
+        return items.items_of(self.text)
 
     def named_token(self) -> str | None:
         """The token that a text names which cannot be read."""

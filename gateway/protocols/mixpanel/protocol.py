@@ -11,10 +11,14 @@ from gateway.contract.refusal import Refusal, RefusalCode, Refused
 from gateway.contract.verdict import Code, Rejection, Verdicts
 from gateway.protocols.mixpanel.event import events_of
 from gateway.protocols.mixpanel.item import Item, item_of
-from gateway.protocols.mixpanel.post import Content, asks_verbose, basic_user, content_of
+from gateway.protocols.mixpanel.post import (
+    MAX_ITEMS,
+    Content,
+    asks_verbose,
+    basic_user,
+    content_of,
+)
 from gateway.protocols.protocol import Answer, Head, Route
-
-MAX_ITEMS = 2_000  # per POST, as Mixpanel's own API takes
 
 _encode = msgspec.json.Encoder().encode
 _PLAIN = Answer(200, b"1")  # JSON too: React Native parses it
@@ -49,7 +53,7 @@ class MixpanelProtocol:
             code = Code.INVALID_JSON
             return _dead(content, fallback, Rejection(0, code, refused.text, "", content.text))
         if len(raws) > MAX_ITEMS:
-            text = f"the POST has {len(raws)} events, the limit is {MAX_ITEMS}"
+            text = f"the POST has more than {MAX_ITEMS} events"
             code = Code.EVENT_TOO_LARGE
             return _dead(content, fallback, Rejection(0, code, text, "", content.text))
         found = [item_of(index, raw) for index, raw in enumerate(raws)]
