@@ -84,7 +84,7 @@ def test_damaged_bytes(
 
 @FUZZ
 @given(
-    events=st.lists(objects(AMPLITUDE_KEYS) | VALUES, max_size=4),
+    events=st.lists(objects(AMPLITUDE_KEYS) | VALUES, max_size=2),
     name=st.sampled_from(NAMES) | st.none(),
     sent=VALUES,
     is_old=st.booleans(),
@@ -105,7 +105,7 @@ def test_amplitude_s_events_of_any_shape(
 
 @FUZZ
 @given(
-    events=st.lists(st.tuples(objects(MIXPANEL_KEYS), VALUES), max_size=4),
+    events=st.lists(st.tuples(objects(MIXPANEL_KEYS), VALUES), max_size=2),
     name=st.sampled_from(NAMES) | VALUES,
     path=st.sampled_from(["/track", "/engage", "/groups", "/import"]),
     is_form=st.booleans(),

@@ -6,6 +6,7 @@ from msgspec import Raw
 
 from gateway.contract.event import App, Context, Device, Library, Network, OperatingSystem
 from gateway.protocols import reading
+from gateway.protocols.mixpanel.context import take
 
 LANGUAGE_CODE_LENGTH = 3  # a longer one is a whole locale, or the language's name
 
@@ -28,16 +29,6 @@ def take_context(keys: dict[str, Raw], device_id: str) -> Context:
         locale=_locale(take(keys, "language"), country),
         country=country,
     )
-
-
-def take(keys: dict[str, Raw], *names: str) -> str | None:
-    """The first of them that is text or a number; only that one is taken out."""
-    for name in names:
-        text = reading.as_text(keys.get(name))
-        if text:
-            del keys[name]
-            return text
-    return None
 
 
 def _take_library(keys: dict[str, Raw]) -> Library | None:

@@ -14,9 +14,10 @@ from gateway.contract.event import (
 )
 from gateway.contract.verdict import Code, Rejection
 from gateway.protocols import reading, times
-from gateway.protocols.amplitude.context import take, take_context
+from gateway.protocols.amplitude.context import take_context
 from gateway.protocols.amplitude.names import PREFIX, SCREEN_NAME, TYPES
 from gateway.protocols.loose import without_nulls
+from gateway.protocols.mixpanel.context import take
 
 _encode = msgspec.json.Encoder().encode
 
