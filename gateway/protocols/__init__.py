@@ -5,6 +5,9 @@ Pure. The core knows no vendor: it knows the port in `protocol`, and this list.
 
 from collections.abc import Sequence
 
+from gateway.protocols.amplitude import AmplitudeProtocol
+from gateway.protocols.countly import CountlyProtocol
+from gateway.protocols.mixpanel import MixpanelProtocol
 from gateway.protocols.native import NativeProtocol
 from gateway.protocols.otlp import OtlpProtocol
 from gateway.protocols.posthog import PostHogProtocol
@@ -17,5 +20,8 @@ PROTOCOLS: Sequence[Protocol] = (
     SegmentProtocol(),
     RudderProtocol(),
     PostHogProtocol(),
+    AmplitudeProtocol(),
+    MixpanelProtocol(),
     OtlpProtocol(),
+    CountlyProtocol(),
 )

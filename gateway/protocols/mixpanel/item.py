@@ -1,0 +1,51 @@
+"""One member of a POST, its objects opened; and why it may not be taken."""
+
+from __future__ import annotations
+
+from msgspec import Raw, Struct
+
+from gateway.contract.event import MAX_FOREIGN_ID_LENGTH
+from gateway.contract.verdict import Code
+from gateway.protocols import reading
+from gateway.protocols.loose import without_nulls
+
+METADATA = "$mp_metadata"
+
+
+class Item(Struct, frozen=True, gc=False):
+    """`properties` are those of an event; a profile has none, its keys are its properties."""
+
+    index: int
+    raw: Raw
+    keys: dict[str, Raw]
+    properties: dict[str, Raw]
+    metadata: dict[str, Raw]
+
+    @property
+    def token(self) -> str:
+        """The write key it carries; empty where it has none."""
+        return reading.as_text(self.properties.get("token") or self.keys.get("$token"))
+
+    def metadata_text(self, name: str) -> str:
+        return reading.as_text(self.metadata.get(name))
+
+
+class Bad(Exception):
+    """This item is not taken."""
+
+    def __init__(self, code: Code, text: str) -> None:
+        super().__init__(text)
+        self.code = code
+
+
+def item_of(index: int, raw: Raw) -> Item:
+    keys = without_nulls(reading.as_object(raw))
+    properties = without_nulls(reading.as_object(keys.get("properties")))
+    return Item(index, raw, keys, properties, without_nulls(reading.as_object(keys.get(METADATA))))
+
+
+def checked(name: str, text: str | None) -> str:
+    """An id within its limit. Raises Bad."""
+    if text and len(text) > MAX_FOREIGN_ID_LENGTH:
+        raise Bad(Code.ID_TOO_LONG, f"`{name}` is longer than {MAX_FOREIGN_ID_LENGTH}")
+    return text or ""

@@ -1,0 +1,64 @@
+"""What a Mixpanel POST (or its GET) carries: items, and what its form asks for beside them."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+
+from msgspec import Raw, Struct
+
+from gateway.contract.refusal import RefusalCode, Refused
+from gateway.protocols.mixpanel import form, items
+from gateway.protocols.protocol import Head
+
+MAX_ITEMS = 2_000  # per POST, as Mixpanel's own API takes
+
+_token = re.compile(rb'"\$?token"\s*:\s*"([^"\\]{1,200})"').search
+
+
+class Content(Struct, frozen=True, gc=False):
+    """`text` is the JSON that was sent, whatever it was wrapped in."""
+
+    text: bytes
+    is_verbose: bool  # a field of the form asks for the verbose answer
+
+    def items(self, *, may_be_lines: bool) -> list[Raw]:
+        """Raises Refused."""
+        if may_be_lines:
+            return items.items_or_lines_of(self.text, MAX_ITEMS)
+        return items.items_of(self.text)
+
+    def named_token(self) -> str | None:
+        """The token that a text names which cannot be read."""
+        found = _token(self.text)
+        return found[1].decode("utf-8", "replace") if found else None
+
+
+def content_of(head: Head, body: bytes) -> Content:
+    """Raises Refused."""
+    if items.is_json(body):
+        return Content(body, is_verbose=False)
+    fields = form.fields_of(body) or form.fields_of(head.query)
+    if "data" not in fields:
+        if not body:
+            raise Refused(RefusalCode.EMPTY_BODY, "the body is empty")
+        raise Refused(RefusalCode.MISSING_FIELD, "the form has no `data`")
+    return Content(form.as_json(fields["data"]), is_verbose=fields.get("verbose") == b"1")
+
+
+def asks_verbose(head: Head) -> bool:
+    """Whether its query asks for the verbose answer."""
+    return form.fields_of(head.query).get("verbose") == b"1"
+
+
+def basic_user(head: Head) -> str | None:
+    """The user of Basic authorization: /import has its key there, if its events have none."""
+    scheme, _, encoded = head.header(b"authorization").partition(" ")
+    if scheme.lower() != "basic":
+        return None
+    try:
+        pair = base64.b64decode(encoded.strip(), validate=True).decode("utf-8", "replace")
+    except (binascii.Error, ValueError):
+        return None
+    return pair.partition(":")[0] or None

@@ -1,0 +1,148 @@
+"""Mixpanel's routes, keys and answers. Its SDKs repeat for ever what is not answered as success."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from gateway.contract.event import MAX_FOREIGN_ID_LENGTH, Batch, Event, Stamp
+from gateway.contract.refusal import Refusal, RefusalCode, Refused
+from gateway.contract.verdict import Code, Rejection, Verdicts
+from gateway.protocols.mixpanel.event import events_of
+from gateway.protocols.mixpanel.item import Item, item_of
+from gateway.protocols.mixpanel.post import (
+    MAX_ITEMS,
+    Content,
+    asks_verbose,
+    basic_user,
+    content_of,
+)
+from gateway.protocols.protocol import Answer, Head, Route
+
+_encode = msgspec.json.Encoder().encode
+_PLAIN = Answer(200, b"1")  # JSON too: React Native parses it
+_VERBOSE = Answer(200, b'{"error":null,"status":1}')
+_STATUS = {Refusal.METHOD: 405, Refusal.SLOW: 408, Refusal.OVER_SHARE: 503, Refusal.OVERLOADED: 503}
+
+
+class MixpanelProtocol:
+    """Mixpanel: `/track`, `/engage`, `/groups`, `/import`."""
+
+    name = "mixpanel"
+
+    def __init__(self) -> None:
+        paths = ("/track", "/engage", "/groups")
+        # Its Node SDK sends a single event in the query of a GET.
+        calls = [Route(method, path) for path in paths for method in ("POST", "GET")]
+        self.routes: Sequence[Route] = (*calls, Route("POST", "/import"))
+
+    def check(self, head: Head) -> None:
+        """Their Content-Type lies: nothing to check."""
+
+    def credentials(self, head: Head) -> str | None:
+        """Each event names its own; that of an /import may be a secret that we do not know."""
+        return None
+
+    def decode(self, head: Head, body: bytes) -> list[Batch]:
+        fallback = basic_user(head) if _is_import(head) else None
+        content = content_of(head, body)
+        try:
+            raws = content.items(may_be_lines=_is_import(head))
+        except Refused as refused:
+            code = Code.INVALID_JSON
+            return _dead(content, fallback, Rejection(0, code, refused.text, "", content.text))
+        if len(raws) > MAX_ITEMS:
+            text = f"the POST has more than {MAX_ITEMS} events"
+            code = Code.EVENT_TOO_LARGE
+            return _dead(content, fallback, Rejection(0, code, text, "", content.text))
+        found = [item_of(index, raw) for index, raw in enumerate(raws)]
+        batches = _batches(head, _by_token(found, fallback))
+        if content.is_verbose and batches:
+            batches.append(_asking_verbose(batches[-1].write_key))
+        return batches
+
+    def is_retry(self, head: Head) -> bool:
+        return False
+
+    def reply(self, head: Head, verdicts: Sequence[Verdicts]) -> Answer:
+        if asks_verbose(head) or _asked_verbose(verdicts):
+            return _VERBOSE
+        if not _is_import(head) or b"form" in head.headers.get(b"content-type", b""):
+            return _PLAIN
+        failed = [
+            {"index": one.index, "insert_id": one.event_id, "field": one.code, "message": one.text}
+            for verdict in verdicts
+            for one in verdict.rejected
+        ]
+        imported = sum(one.decoded - len(one.rejected) for one in verdicts)
+        told = {"code": 200, "status": "OK", "num_records_imported": imported}
+        return Answer(200, _encode({**told, "failed_records": failed} if failed else told))
+
+    def refuse(self, head: Head, refused: Refused) -> Answer:
+        status = _STATUS.get(refused.refusal)
+        if status is None:  # final, and said so by the only answer that ends it
+            return self.reply(head, ())
+        return Answer(status, _encode({"error": refused.text, "status": 0}))
+
+
+def _is_import(head: Head) -> bool:
+    return head.path.endswith("/import")
+
+
+def _by_token(found: Sequence[Item], fallback: str | None) -> dict[str, list[Item]]:
+    """The items of each key. One that names none stands with the one before it. Raises Refused."""
+    first = next((one.token for one in found if one.token), fallback)
+    if first is None:
+        if found:
+            raise Refused(RefusalCode.MISSING_KEY, "no event has a `token`")
+        return {}
+    groups: dict[str, list[Item]] = {}
+    token = first
+    for item in found:
+        token = item.token or fallback or token
+        groups.setdefault(token, []).append(item)
+    return groups
+
+
+def _batches(head: Head, groups: dict[str, list[Item]]) -> list[Batch]:
+    if head.path.endswith("/groups"):  # they tell about groups of users, of no device
+        return [_batch(token, [], ignored=len(found)) for token, found in groups.items()]
+    is_profile, needs_token = head.path.endswith("/engage"), not _is_import(head)
+    batches: list[Batch] = []
+    for token, found in groups.items():
+        events: list[Event | Rejection] = []
+        for item in found:
+            told = events_of(item, is_profile=is_profile, needs_token=needs_token)
+            events += [told] if isinstance(told, Rejection) else told
+        batches.append(_batch(token, events))
+    return batches
+
+
+def _batch(token: str | None, events: list[Event | Rejection], ignored: int = 0) -> Batch:
+    return Batch(
+        events=events,
+        sent_at=None,
+        stamp=Stamp.NONE,
+        write_key=token,
+        max_id_length=MAX_FOREIGN_ID_LENGTH,
+        ignored=ignored,
+    )
+
+
+def _dead(content: Content, fallback: str | None, rejection: Rejection) -> list[Batch]:
+    """One rejection for the whole body, of the app that it names. Raises Refused."""
+    token = content.named_token() or fallback
+    if token is None:
+        raise Refused(RefusalCode.INVALID_JSON, rejection.text)
+    batches = [_batch(token, [rejection])]
+    return [*batches, _asking_verbose(token)] if content.is_verbose else batches
+
+
+def _asking_verbose(token: str | None) -> Batch:
+    """`reply` sees no body, and a form may ask in it: an empty batch behind the others says so."""
+    return _batch(token, [])
+
+
+def _asked_verbose(verdicts: Sequence[Verdicts]) -> bool:
+    return len(verdicts) > 1 and verdicts[-1].decoded == 0
