@@ -9,5 +9,11 @@ from gateway.protocols.native import NativeProtocol
 from gateway.protocols.protocol import Protocol
 from gateway.protocols.rudder import RudderProtocol
 from gateway.protocols.segment import SegmentProtocol
+from gateway.protocols.sentry import SentryProtocol
 
-PROTOCOLS: Sequence[Protocol] = (NativeProtocol(), SegmentProtocol(), RudderProtocol())
+PROTOCOLS: Sequence[Protocol] = (
+    NativeProtocol(),
+    SegmentProtocol(),
+    RudderProtocol(),
+    SentryProtocol(),
+)
