@@ -641,6 +641,11 @@ class TestLarge:
         assert found["crash_stack"]
         assert len(gateway.publisher.of("app-events")[-1].value) < 300_000
 
+    def test_a_session_is_cut_too(self, gateway: GatewayUnderTest) -> None:
+        send(gateway, item("session", session(attrs={"environment": "x" * 90_000})))
+
+        assert gateway.rows()[-1]["properties"]["$event.trimmed"] == ["environment"]
+
     def test_a_message_has_the_room_of_a_message(self, gateway: GatewayUnderTest) -> None:
         crumbs = [{"message": f"{number} {'x' * 300}"} for number in range(300)]
         found = row(gateway, level="info", exception=None, message="m", breadcrumbs=crumbs)

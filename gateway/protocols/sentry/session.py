@@ -12,6 +12,7 @@ from gateway.protocols.sentry.context import context_of_session, library_of, rel
 from gateway.protocols.sentry.fault import Fault
 from gateway.protocols.sentry.frames import as_json, number_of
 from gateway.protocols.sentry.names import RUNNING
+from gateway.protocols.sentry.trim import trimmed
 from gateway.protocols.sentry.wrapper import Wrapper
 
 MAX_BUCKETS = 500
@@ -38,7 +39,7 @@ class _Session(Struct, frozen=True, gc=False):
         library = library_of(self.wrapper.header.get("sdk"), self.wrapper.client)
         release = release_of(reading.as_text(self.attrs.get("release")))
         parts = (self.id, self.device_id, event_type, status)
-        return Event(
+        event = Event(
             event_id=reading.content_id(*(part.encode() for part in parts)),
             type=event_type,
             timestamp=timestamp,
@@ -47,6 +48,7 @@ class _Session(Struct, frozen=True, gc=False):
             properties={**self.properties, **said, **odd},
             context=context_of_session(self.device_id, release, library),
         )
+        return trimmed(event)
 
 
 def events_of_session(payload: bytes, raw_keys: dict[str, Raw], wrapper: Wrapper) -> list[Event]:
