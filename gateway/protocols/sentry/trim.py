@@ -20,7 +20,8 @@ from gateway.contract.event import (
 from gateway.protocols import reading
 
 ROOM = 4096  # bytes for the event's own fields: names and ids
-MAX_TOLD = 20  # names of cut parts that an event tells
+MAX_TOLD = 10  # names of cut parts that an event tells
+MAX_TOLD_LENGTH = 64  # characters of one
 MIN_FRAMES = 16
 MAX_MEMBERS = 1_000  # of one object, once it must be made smaller
 MAX_FRAME_TEXT = 500  # characters, once a stack must be made smaller
@@ -69,7 +70,7 @@ def _crash_parts(crash: Crash | None) -> dict[str, Raw]:
 
 
 def _rebuilt(event: Event, parts: dict[str, Raw], cut: list[str]) -> Event:
-    told = list(dict.fromkeys(cut))[:MAX_TOLD]
+    told = [name[:MAX_TOLD_LENGTH] for name in dict.fromkeys(cut)][:MAX_TOLD]
     crash = event.crash
     if crash is not None:
         reason = reading.as_text(parts.pop(_REASON, None)) or None
