@@ -14,6 +14,7 @@ from gateway.protocols.posthog import PostHogProtocol
 from gateway.protocols.protocol import Protocol
 from gateway.protocols.rudder import RudderProtocol
 from gateway.protocols.segment import SegmentProtocol
+from gateway.protocols.sentry import SentryProtocol
 
 PROTOCOLS: Sequence[Protocol] = (
     NativeProtocol(),
@@ -22,6 +23,7 @@ PROTOCOLS: Sequence[Protocol] = (
     PostHogProtocol(),
     AmplitudeProtocol(),
     MixpanelProtocol(),
+    SentryProtocol(),
     OtlpProtocol(),
     CountlyProtocol(),
 )

@@ -1,0 +1,86 @@
+"""An envelope cut into its items: lines of JSON headers, each followed by a payload.
+
+A header says its payload's length, or the payload ends at the next newline. A length that does not
+end at a newline is wrong, and then the newline counts. What is no item is handed on as one piece.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from msgspec import Raw, Struct
+
+from gateway.contract.event import MAX_EVENTS
+from gateway.contract.refusal import RefusalCode, Refused
+from gateway.protocols import reading
+
+JUNK = ""  # the type of bytes that are no item
+MAX_LINES = 4 * MAX_EVENTS  # of items that are no events, and of bytes that are no items
+
+_not_blank = re.compile(rb"\S").search
+
+
+class Item(Struct, frozen=True, gc=False):
+    type: str
+    payload: bytes
+
+
+class Envelope(Struct, frozen=True, gc=False):
+    header: dict[str, Raw]
+    items: list[Item]
+
+
+def parse(body: bytes) -> Envelope:
+    """Raises Refused when the envelope's own header cannot be read, or has too many items."""
+    line, start = _line(body, 0)
+    header = reading.json_object(line)
+    items: list[Item] = []
+    for item in _items(body, start):
+        if item.type == JUNK and items and items[-1].type == JUNK:
+            continue  # where it began says enough
+        items.append(item)
+    return Envelope(header, items)
+
+
+def _items(body: bytes, start: int) -> Iterator[Item]:
+    lines = 0
+    while start < len(body):
+        line, following = _line(body, start)
+        if not line.strip():
+            found = _not_blank(body, following)  # many blank lines are one step
+            start = found.start() if found else len(body)
+            continue
+        lines += 1
+        if lines > MAX_LINES:
+            text = f"the envelope has more than {MAX_LINES} items"
+            raise Refused(RefusalCode.TOO_MANY_EVENTS, text)
+        header = _header(line)
+        name = reading.as_text(header.get("type"))
+        if not name:
+            yield Item(JUNK, line)
+            start = following
+            continue
+        payload, start = _payload(body, following, reading.as_value(header.get("length")))
+        yield Item(name, payload)
+
+
+def _header(line: bytes) -> dict[str, Raw]:
+    try:
+        return reading.json_object(line)
+    except Refused:
+        return {}
+
+
+def _payload(body: bytes, start: int, length: object) -> tuple[bytes, int]:
+    if isinstance(length, int) and 0 <= length <= len(body) - start:
+        end = start + length
+        if end == len(body) or body[end] in b"\r\n":
+            return body[start:end], end
+    return _line(body, start)
+
+
+def _line(body: bytes, start: int) -> tuple[bytes, int]:
+    """A line without its newline, and where the next one starts."""
+    end = body.find(b"\n", start)
+    return (body[start:], len(body)) if end < 0 else (body[start:end], end + 1)
