@@ -29,7 +29,7 @@ class Routes:
         for protocol in protocols:
             for route in protocol.routes:
                 for pattern in (route.pattern, f"/{protocol.name}{route.pattern}"):
-                    self._add(pattern, Match(protocol, route))
+                    self._add(pattern.rstrip("/") or "/", Match(protocol, route))
 
     def _add(self, pattern: str, match: Match) -> None:
         if "{" not in pattern:

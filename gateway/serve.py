@@ -93,7 +93,7 @@ async def serve(
     page = partial(crew.metrics_page, metrics) if crew is not None else metrics.page
     app = create_app(config, publisher, keys, metrics, PROTOCOLS, now_ms, page)
     host, port = listener.getsockname()[:2]
-    server = _Server(_uvicorn_config(app, config, metrics), lambda: ready(f"http://{host}:{port}"))
+    server = _Server(uvicorn_config(app, config, metrics), lambda: ready(f"http://{host}:{port}"))
     _refresh(keys, metrics)
     gc.freeze()
     gc.set_threshold(GC_THRESHOLD)
@@ -115,7 +115,8 @@ async def serve(
             task.cancel()
 
 
-def _uvicorn_config(app: Gateway, config: GatewayConfig, metrics: Metrics) -> uvicorn.Config:
+def uvicorn_config(app: Gateway, config: GatewayConfig, metrics: Metrics) -> uvicorn.Config:
+    """The server with the guard as its protocol."""
     limits = GuardLimits(
         head_bytes=config.max_head_bytes,
         headers=config.max_headers,

@@ -179,3 +179,4 @@ class Batch(Struct, frozen=True, kw_only=True, gc=False):
     write_key: str | None = None  # where the protocol carries it in the body
     max_id_length: int = MAX_ID_LENGTH  # characters of a device id
     ignored: int = 0  # items that are no events of ours: traces, heartbeats, flags
+    receipt: str = ""  # what the answer has to say of the body

@@ -18,6 +18,7 @@ class Code(StrEnum):
     EVENT_TOO_LARGE = "event_too_large"
     CONTEXT_TOO_LARGE = "context_too_large"
     TOO_MANY_PROPERTIES = "too_many_properties"
+    UNKNOWN_KEY = "unknown_key"  # beside events whose keys are known
 
 
 @final
@@ -46,6 +47,7 @@ class Verdicts(Struct, frozen=True, kw_only=True, gc=False):
     duplicates: list[int]  # positions of ids repeated within the POST
     kept: Kept
     server_time: str  # RFC 3339, UTC, milliseconds
+    receipt: str = ""  # of the batch, as its protocol wrote it
 
     @property
     def accepted(self) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import zlib
 
+import brotli
 import zstandard
 from isal import isal_zlib
 from isal.igzip_lib import IsalError
@@ -16,6 +17,7 @@ from gateway.contract.refusal import RefusalCode, Refused
 from gateway.protocols.protocol import Head
 
 GZIP_MAGIC = b"\x1f\x8b"
+BROTLI_STEP_BYTES = 64 * 1024
 MAX_ZSTD_WINDOW_BYTES = 8 * 1024 * 1024
 UNDECLARED_STEP_BYTES = 128  # 4 bytes make a block, a block holds 128 KiB: at most 4 MiB a step
 
@@ -46,9 +48,11 @@ def inflate(body: bytes, encoding: str, max_bytes: int) -> bytes:
         return _deflate(body, max_bytes)
     if name == "zstd":
         return _zstd(body, max_bytes)
+    if name == "br":
+        return _brotli(body, max_bytes)
     raise Refused(
         RefusalCode.UNSUPPORTED_ENCODING,
-        f"Content-Encoding is `{name[:64]}`, it must be `gzip`, `deflate`, `zstd` or none",
+        f"Content-Encoding is `{name[:64]}`, it must be `gzip`, `deflate`, `zstd`, `br` or none",
     )
 
 
@@ -84,6 +88,25 @@ def _zlib(body: bytes, wbits: int, name: str, max_bytes: int) -> bytes:
     if stream.unused_data:
         raise _broken(f"the {name} body goes on behind its end")
     return plain
+
+
+def _brotli(body: bytes, max_bytes: int) -> bytes:
+    """Its decompressor stops at a limit, a block behind it, and is asked for more."""
+    stream = brotli.Decompressor()
+    plain = bytearray()
+    fed = body
+    try:
+        while not stream.is_finished():
+            piece = stream.process(fed, output_buffer_limit=BROTLI_STEP_BYTES)
+            plain += piece
+            if len(plain) > max_bytes:
+                raise too_large(max_bytes)
+            if not piece and not fed and not stream.is_finished():
+                raise _broken("the br body is truncated")
+            fed = b""
+    except brotli.error:
+        raise _broken("the br body is broken") from None
+    return bytes(plain)
 
 
 def _zstd(body: bytes, max_bytes: int) -> bytes:

@@ -16,7 +16,7 @@ from msgspec import Struct, structs
 from gateway.contract.event import Batch
 from gateway.contract.record import Record
 from gateway.contract.refusal import Refusal, RefusalCode, Refused
-from gateway.contract.verdict import Kept, Verdicts
+from gateway.contract.verdict import Code, Kept, Rejection, Verdicts
 from gateway.edge.admission import Place, Shed, retry_after_seconds
 from gateway.edge.body import Body
 from gateway.edge.inflate import encoding_of, inflate
@@ -42,15 +42,15 @@ class Arrival(Struct, frozen=True, gc=False):
     head: Head
     request_id: str
     received_ms: int  # Unix time
-    owner: Callable[[bytes], Protocol] | None = None  # whose it is by its body
+    owner: Callable[[Head, bytes], Protocol] | None = None  # whose it is by its body
 
 
 class Post:
     """A POST that has been let in: it holds a place until it is answered, or its client leaves."""
 
     __slots__ = (
-        "_answered", "_arrival", "_body", "_is_whole", "_key", "_outcomes", "_place", "_services",
-        "is_over",
+        "_answered", "_arrival", "_body", "_is_whole", "_key", "_outcomes", "_place", "_receipts",
+        "_services", "is_over",
     )  # fmt: skip
 
     def __init__(
@@ -65,6 +65,7 @@ class Post:
         self._body = Body(services.body_limits)
         self._is_whole = False
         self._outcomes: Sequence[Outcomes] = ()
+        self._receipts: Sequence[str] = ()
         self.is_over = False  # answered, or left by its client
 
     @property
@@ -117,7 +118,7 @@ class Post:
         services, head = self._services, self._arrival.head
         body = inflate(self._body.take(), encoding_of(head), services.body_limits.max_bytes)
         if self._arrival.owner is not None:
-            owner = self._arrival.owner(body)
+            owner = self._arrival.owner(head, body)
             self._arrival = structs.replace(self._arrival, protocol=owner, owner=None)
         arrival = self._arrival
         protocol = arrival.protocol
@@ -125,7 +126,11 @@ class Post:
         batches = protocol.decode(head, body)
         records: list[Record] = []
         outcomes: list[Outcomes] = []
+        self._receipts = [one.receipt for one in batches]
         for batch, app_id in zip(batches, self._apps_of(batches), strict=True):
+            if app_id is None:
+                outcomes.append(_of_nobody(batch))
+                continue
             origin = Origin(
                 app_id,
                 protocol.name,
@@ -146,20 +151,31 @@ class Post:
         self._place.resize(sum([len(one.value) for one in records]))
         return records
 
-    def _apps_of(self, batches: Sequence[Batch]) -> list[str]:
-        """The app of each batch; what only the body tells is checked here. Raises Refused."""
-        apps: list[str] = []
+    def _apps_of(self, batches: Sequence[Batch]) -> list[str | None]:
+        """The app of each batch, None for an unknown key beside known ones; what only the body
+        tells is checked here. Raises Refused."""
+        apps: list[str | None] = []
         try:
             for batch in batches:
                 key = _agreed(self._key, batch.write_key)
-                apps.append(app_of(self._services, key, self._arrival))
+                apps.append(self._app_of(key, is_alone=len(batches) == 1))
                 if key is not None and key != self._key:
                     self._place.claim(key)
+            if batches and not any(apps):
+                raise Refused(RefusalCode.UNKNOWN_KEY, "none of these write keys is known")
             self._services.callers.check_devices(batches, self._services.now_ms() / 1000)
         except Shed:
             self._services.counts.refused(sum(len(one.events) for one in batches))
             raise
         return apps
+
+    def _app_of(self, key: str | None, *, is_alone: bool) -> str | None:
+        try:
+            return app_of(self._services, key, self._arrival)
+        except Refused as refused:
+            if is_alone or refused.code is not RefusalCode.UNKNOWN_KEY:
+                raise
+            return None
 
     def _country(self) -> str:
         name = self._services.country_header
@@ -188,7 +204,10 @@ class Post:
                 return
             services.counts.kept(self._outcomes)
             now = rfc3339_of(services.now_ms())
-            verdicts = [_verdicts(one, outcome.kept, now) for one in self._outcomes]
+            verdicts = [
+                _verdicts(one, outcome.kept, now, receipt)
+                for one, receipt in zip(self._outcomes, self._receipts, strict=True)
+            ]
             arrival = self._arrival
             self._end(arrival.protocol.reply(arrival.head, verdicts), None)
         except Exception:
@@ -251,11 +270,19 @@ def _without_originals(outcomes: Outcomes) -> Outcomes:
     return structs.replace(outcomes, rejected=told)
 
 
-def _verdicts(outcomes: Outcomes, kept: Kept, server_time: str) -> Verdicts:
+def _of_nobody(batch: Batch) -> Outcomes:
+    """Nobody's events: final, and no app has a dead letter of them."""
+    text = "this write key is not known"
+    rejected = [Rejection(one, Code.UNKNOWN_KEY, text) for one in range(len(batch.events))]
+    return Outcomes(0, {}, rejected, [])
+
+
+def _verdicts(outcomes: Outcomes, kept: Kept, server_time: str, receipt: str) -> Verdicts:
     return Verdicts(
         decoded=outcomes.decoded,
         rejected=outcomes.rejected,
         duplicates=outcomes.duplicates,
         kept=kept,
         server_time=server_time,
+        receipt=receipt,
     )

@@ -15,13 +15,17 @@ from gateway.protocols.protocol import Protocol
 from gateway.protocols.rudder import RudderProtocol
 from gateway.protocols.segment import SegmentProtocol
 from gateway.protocols.sentry import SentryProtocol
+from gateway.protocols.shared import SharedBatch
+
+_posthog, _amplitude = PostHogProtocol(), AmplitudeProtocol()
 
 PROTOCOLS: Sequence[Protocol] = (
     NativeProtocol(),
     SegmentProtocol(),
     RudderProtocol(),
-    PostHogProtocol(),
-    AmplitudeProtocol(),
+    SharedBatch(_posthog, _amplitude),
+    _posthog,
+    _amplitude,
     MixpanelProtocol(),
     SentryProtocol(),
     OtlpProtocol(),

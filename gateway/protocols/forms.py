@@ -28,6 +28,8 @@ def fields(body: bytes) -> dict[str, bytes]:
     found: dict[str, bytes] = {}
     for part in parts:
         name, _, value = part.partition(b"=")
+        if not name:
+            continue
         found[unescape(name).decode("utf-8", "replace")] = unescape(value)
     return found
 
@@ -50,6 +52,14 @@ def unescape(text: bytes) -> bytes:
 def is_json(text: bytes) -> bool:
     """Whether it begins as a JSON object or array."""
     return _json_start(text) is not None
+
+
+def json_or_text(value: bytes) -> bytes:
+    """A field's JSON, or what stands in its place."""
+    try:
+        return json_of(value)
+    except Refused:
+        return value
 
 
 def json_of(value: bytes) -> bytes:

@@ -42,9 +42,7 @@ class Route(Struct, frozen=True, gc=False):
     method: str
     pattern: str
     answer: Callable[[Head], Answer] | None = None  # a stub; None: the POST carries events
-    owner: Callable[[bytes], Protocol] | None = (
-        None  # where two protocols share a path: by its body
-    )
+    owner: Callable[[Head, bytes], Protocol] | None = None  # where protocols share a path
 
 
 class Protocol(Port):

@@ -2,45 +2,11 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
-
 import posthog
 import pytest
 
 from tests.gateway_app import KEY, GatewayUnderTest
-
-
-@contextmanager
-def listening(gateway: GatewayUnderTest) -> Iterator[str]:
-    """The gateway's address: a server that hands every request to it as it came."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers.get("content-length", 0)))
-            headers = dict(self.headers.items())
-            answer = gateway.http.post(self.path, content=body, headers=headers)
-            self.send_response(answer.status_code)
-            for name, value in answer.headers.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(answer.content)
-
-        def log_message(self, *arguments: Any) -> None:
-            """Tests print nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+from tests.live_gateway import listening
 
 
 @pytest.mark.parametrize("mode", ["v0", "v1"])

@@ -1,31 +1,19 @@
-"""The real Python SDKs of Amplitude and Mixpanel against a gateway on a real port, without Kafka.
-
-They are no dependency of ours: where they are not installed, these tests are skipped.
-"""
+"""The real Python SDKs of Amplitude and Mixpanel against a gateway on a port."""
 
 from __future__ import annotations
 
-import asyncio
 import json
-import socket
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
 
+import amplitude
+import mixpanel
 import pytest
-import uvicorn
 
-from gateway.app import create_app
-from gateway.config import GatewayConfig
-from gateway.edge.keys import KeyRing, KeyStore
-from gateway.metrics import Metrics
-from gateway.protocols import PROTOCOLS
-from gateway.runtime import now_ms
-from gateway.serve import _uvicorn_config
-from tests.fakes import FakePublisher
-from tests.gateway_app import KEY
+from tests.gateway_app import KEY, GatewayUnderTest
+from tests.live_gateway import listening
 
 pytestmark = pytest.mark.filterwarnings("default")  # theirs are not ours to mend
 DEVICE = "install-1"
@@ -33,46 +21,25 @@ CAPTURES = Path(__file__).parent.parent / "contract" / "captures"
 
 
 class LiveGateway:
-    """The gateway's own server in a thread, over a publisher that keeps records in memory."""
+    """A gateway that listens, and the key of the recorded requests."""
 
-    def __init__(self, folder: Path) -> None:
-        store = KeyStore(folder)
-        store.add("shop", KEY, "2026-11-24T00:00:00Z")
-        store.add("node", "MPTOKEN", "2026-11-24T00:00:00Z")
-        keys = KeyRing(store)
-        keys.refresh()
-        self.publisher = FakePublisher()
-        self.metrics = Metrics()
-        config = GatewayConfig()
-        app = create_app(config, self.publisher, keys, self.metrics, PROTOCOLS, now_ms)
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self._server = uvicorn.Server(_uvicorn_config(app, config, self.metrics))
-        self._thread = threading.Thread(target=self._run)
-        self._thread.start()
-        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
-
-    def _run(self) -> None:
-        asyncio.run(self._server.serve(sockets=[self._listener]))
-
-    def stop(self) -> None:
-        self._server.should_exit = True
-        self._thread.join(30)
-
-    def rows(self) -> list[dict[str, Any]]:
-        return [json.loads(one.value) for one in self.publisher.of("app-events")]
+    def __init__(self, under_test: GatewayUnderTest, url: str) -> None:
+        under_test.add_key("node", "MPTOKEN")
+        self.url = url
+        self.publisher = under_test.publisher
+        self.metrics = under_test.metrics
+        self.rows = under_test.rows
 
 
 @pytest.fixture
-def live(tmp_path: Path) -> Iterator[LiveGateway]:
-    gateway = LiveGateway(tmp_path)
-    yield gateway
-    gateway.stop()
+def live(gateway: GatewayUnderTest) -> Iterator[LiveGateway]:
+    with listening(gateway) as url:
+        yield LiveGateway(gateway, url)
 
 
 class TestAmplitude:
     @pytest.mark.parametrize("path", ["/2/httpapi", "/batch", "/amplitude/2/httpapi"])
     def test_its_events_arrive_once(self, live: LiveGateway, path: str) -> None:
-        amplitude = pytest.importorskip("amplitude")
         told: list[int] = []
         client = self.client(amplitude, live.url + path, told)
         for name in ("session_start", "[Amplitude] Application Opened", "Order Completed"):
@@ -95,7 +62,6 @@ class TestAmplitude:
         assert {one["sdk_name"] for one in live.rows()} == {"amplitude-python"}
 
     def test_a_wrong_key_ends_there(self, live: LiveGateway) -> None:
-        amplitude = pytest.importorskip("amplitude")
         told: list[int] = []
         client = self.client(amplitude, f"{live.url}/2/httpapi", told, key="wrong")
         client.track(amplitude.BaseEvent("Order", device_id=DEVICE))
@@ -123,7 +89,6 @@ def addresses(url: str) -> dict[str, str]:
 
 class TestMixpanel:
     def test_its_events_and_profiles_arrive(self, live: LiveGateway) -> None:
-        mixpanel = pytest.importorskip("mixpanel")
         client = mixpanel.Mixpanel(KEY, mixpanel.Consumer(**addresses(live.url)))
         client.track("user-1", "Order Completed", {"price": 9.99, "$device_id": DEVICE})
         client.track("user-1", "$ae_session", {"$ae_session_length": 3.5, "$device_id": DEVICE})
@@ -137,7 +102,6 @@ class TestMixpanel:
         assert live.metrics.ignored.counts["mixpanel",] == 1
 
     def test_buffered_events_arrive_together(self, live: LiveGateway) -> None:
-        mixpanel = pytest.importorskip("mixpanel")
         consumer = mixpanel.BufferedConsumer(**addresses(f"{live.url}/mixpanel"))
         client = mixpanel.Mixpanel(KEY, consumer)
         for number in range(5):

@@ -6,13 +6,10 @@ import base64
 import gzip
 import json
 from typing import Any
-from urllib.parse import quote, quote_plus, urlencode
+from urllib.parse import quote, urlencode
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from gateway.protocols.mixpanel import form as forms
 from tests.gateway_app import APP, KEY, GatewayUnderTest
 
 INSERT_ID = "6be1b52c-70cf-45cb-b300-a21bac0ab241"
@@ -306,16 +303,6 @@ class TestBodies:
 
         assert (answer.status_code, answer.json()) == (200, VERBOSE)
         assert len(gateway.rows()) == 1
-
-    @given(value=st.binary(max_size=40), safe=st.sampled_from(["", "/", "="]))
-    def test_a_form_s_escapes_are_undone(self, value: bytes, safe: str) -> None:
-        body = b"a=1&b=" + quote_plus(value, safe=safe).encode() + b"&c=2"
-
-        assert forms.fields_of(body) == {"a": b"1", "b": value, "c": b"2"}
-
-    def test_a_form_of_nothing_but_marks_is_harmless(self) -> None:
-        assert "data" in forms.fields_of(b"data=" + b"%" * 4_000_000)
-        assert len(forms.fields_of(b"&".join(b"%d=1" % n for n in range(99)))) == forms.MAX_FIELDS
 
     @pytest.mark.parametrize("path", ["/mixpanel/track", "/track/", "/import?strict=1"])
     def test_paths(self, gateway: GatewayUnderTest, path: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,13 @@ from tests.fakes import FakeTransport
 from tests.gateway_app import KEY, GatewayUnderTest
 
 ROUTES = Routes(PROTOCOLS)
+MILLISECONDS = 1_795_497_590_000
+AMPLITUDE = {"event_type": "Order", "device_id": "d-1", "insert_id": "i-1", "time": MILLISECONDS}
+POSTHOG = {"event": "Order", "distinct_id": "d-1", "timestamp": "2026-11-24T05:19:50Z"}
+MIXPANEL: dict[str, Any] = {
+    "event": "Order",
+    "properties": {"$insert_id": "i-1", "distinct_id": "d-1", "time": MILLISECONDS},
+}
 
 
 @pytest.mark.parametrize(
@@ -58,7 +66,7 @@ class Rude:
         self.other: Protocol = self
         self.routes: Sequence[Route] = (Route("POST", "/rude", owner=self._owner),)
 
-    def _owner(self, body: bytes) -> Protocol:
+    def _owner(self, head: Head, body: bytes) -> Protocol:
         return self.other if body.startswith(b"other") else self
 
     def check(self, head: Head) -> None: ...
@@ -160,3 +168,56 @@ def test_answers_of_the_guard_and_of_asgi_are_the_same(
     assert [name for name, _ in sent[0]["headers"]] == names
     assert sent[1]["body"] == body
     assert msgspec.json.decode(b'"%b"' % body) == "one"
+
+
+@pytest.mark.parametrize(
+    ("body", "protocol", "event"),
+    [
+        ({"api_key": KEY, "events": [AMPLITUDE]}, "amplitude", "Order"),
+        ({"api_key": KEY, "batch": [POSTHOG]}, "posthog", "Order"),
+    ],
+)
+def test_the_path_of_two_vendors(
+    gateway: GatewayUnderTest, body: Any, protocol: str, event: str
+) -> None:
+    answer = gateway.post(body, "/batch")
+
+    assert answer.status_code == 200
+    assert [(one["protocol"], one["event_name"]) for one in gateway.rows()] == [(protocol, event)]
+
+
+def test_what_cannot_be_read_there_is_posthog_s(gateway: GatewayUnderTest) -> None:
+    assert gateway.post(b"{", "/batch").status_code == 400
+
+
+@pytest.mark.parametrize("path", ["/amplitude/", "/amplitude", "/amplitude/?a=1", "/"])
+def test_a_vendor_s_root_is_found(gateway: GatewayUnderTest, path: str) -> None:
+    form = f"v=2&client={KEY}&e={json.dumps([AMPLITUDE])}&upload_time=1795497600000"
+
+    assert gateway.post(form.encode(), path).text == "success"
+
+
+def test_an_unknown_key_beside_known_ones_costs_its_own_events_alone(
+    gateway: GatewayUnderTest,
+) -> None:
+    good, bad = ({**MIXPANEL, "properties": {**MIXPANEL["properties"], "token": key}}
+                 for key in (KEY, "unknown"))  # fmt: skip
+
+    answer = gateway.post([good, bad, good], "/track", authorization="")
+
+    assert answer.status_code == 200
+    assert len(gateway.rows()) == 1  # the third is the first again
+    assert gateway.count("rejected") == 1
+    assert gateway.metrics.rejections.counts["unknown_key",] == 1
+    assert gateway.publisher.of("app-events-dead") == []
+
+
+def test_unknown_keys_alone_are_an_unknown_key(gateway: GatewayUnderTest) -> None:
+    bad = [
+        {**MIXPANEL, "properties": {**MIXPANEL["properties"], "token": key}} for key in ("a", "b")
+    ]
+
+    gateway.post(bad, "/track", authorization="")
+
+    assert gateway.metrics.refusals.counts["unknown_key",] == 1
+    assert gateway.count("rejected") == 0

@@ -5,8 +5,8 @@ from __future__ import annotations
 from msgspec import Raw, Struct
 
 from gateway.contract.refusal import RefusalCode, Refused
-from gateway.protocols import reading
-from gateway.protocols.mixpanel import form, items
+from gateway.protocols import forms, reading
+from gateway.protocols.mixpanel import items
 
 
 class Upload(Struct, frozen=True, gc=False):
@@ -19,7 +19,7 @@ class Upload(Struct, frozen=True, gc=False):
 def upload_of(body: bytes) -> Upload:
     """Raises Refused."""
     if body and not items.is_json(body):
-        fields = form.fields_of(body)
+        fields = forms.fields(body)
         if "client" in fields or "e" in fields:
             return _of_form(fields)
     keys = reading.json_object(body)

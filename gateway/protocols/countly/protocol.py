@@ -9,9 +9,9 @@ import msgspec
 from gateway.contract.event import MAX_FOREIGN_ID_LENGTH, Batch, Stamp
 from gateway.contract.refusal import Refusal, RefusalCode, Refused
 from gateway.contract.verdict import Verdicts
+from gateway.protocols import forms
 from gateway.protocols.countly.action import events_of
 from gateway.protocols.countly.request import Request
-from gateway.protocols.mixpanel import form
 from gateway.protocols.protocol import Answer, Head, Route
 
 _encode = msgspec.json.Encoder().encode
@@ -40,7 +40,7 @@ class CountlyProtocol:
         return None
 
     def decode(self, head: Head, body: bytes) -> list[Batch]:
-        fields = {**form.fields_of(head.query), **form.fields_of(body)}
+        fields = {**forms.fields(head.query), **forms.fields(body)}
         if "app_key" not in fields:
             raise Refused(RefusalCode.MISSING_FIELD, "`app_key` is missing")
         request = Request(fields)

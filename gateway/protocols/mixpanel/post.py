@@ -9,9 +9,11 @@ import re
 from msgspec import Raw, Struct
 
 from gateway.contract.refusal import RefusalCode, Refused
-from gateway.protocols.mixpanel import form, items
+from gateway.protocols import forms
+from gateway.protocols.mixpanel import items
 from gateway.protocols.protocol import Head
 
+VERBOSE = "verbose"
 MAX_ITEMS = 2_000  # per POST, as Mixpanel's own API takes
 
 _token = re.compile(rb'"\$?token"\s*:\s*"([^"\\]{1,200})"').search
@@ -21,7 +23,7 @@ class Content(Struct, frozen=True, gc=False):
     """`text` is the JSON that was sent, whatever it was wrapped in."""
 
     text: bytes
-    is_verbose: bool  # a field of the form asks for the verbose answer
+    receipt: str  # VERBOSE where a field of the form asks for that answer
 
     def items(self, *, may_be_lines: bool) -> list[Raw]:
         """Raises Refused."""
@@ -38,18 +40,20 @@ class Content(Struct, frozen=True, gc=False):
 def content_of(head: Head, body: bytes) -> Content:
     """Raises Refused."""
     if items.is_json(body):
-        return Content(body, is_verbose=False)
-    fields = form.fields_of(body) or form.fields_of(head.query)
+        return Content(body, "")
+    fields = forms.fields(body) or forms.fields(head.query)
     if "data" not in fields:
         if not body:
             raise Refused(RefusalCode.EMPTY_BODY, "the body is empty")
         raise Refused(RefusalCode.MISSING_FIELD, "the form has no `data`")
-    return Content(form.as_json(fields["data"]), is_verbose=fields.get("verbose") == b"1")
+    return Content(
+        forms.json_or_text(fields["data"]), VERBOSE if fields.get("verbose") == b"1" else ""
+    )
 
 
 def asks_verbose(head: Head) -> bool:
     """Whether its query asks for the verbose answer."""
-    return form.fields_of(head.query).get("verbose") == b"1"
+    return forms.fields(head.query).get("verbose") == b"1"
 
 
 def basic_user(head: Head) -> str | None:

@@ -13,6 +13,7 @@ from gateway.protocols.mixpanel.event import events_of
 from gateway.protocols.mixpanel.item import Item, item_of
 from gateway.protocols.mixpanel.post import (
     MAX_ITEMS,
+    VERBOSE,
     Content,
     asks_verbose,
     basic_user,
@@ -57,16 +58,13 @@ class MixpanelProtocol:
             code = Code.EVENT_TOO_LARGE
             return _dead(content, fallback, Rejection(0, code, text, "", content.text))
         found = [item_of(index, raw) for index, raw in enumerate(raws)]
-        batches = _batches(head, _by_token(found, fallback))
-        if content.is_verbose and batches:
-            batches.append(_asking_verbose(batches[-1].write_key))
-        return batches
+        return _batches(head, _by_token(found, fallback), content.receipt)
 
     def is_retry(self, head: Head) -> bool:
         return False
 
     def reply(self, head: Head, verdicts: Sequence[Verdicts]) -> Answer:
-        if asks_verbose(head) or _asked_verbose(verdicts):
+        if asks_verbose(head) or any(one.receipt == VERBOSE for one in verdicts):
             return _VERBOSE
         if not _is_import(head) or b"form" in head.headers.get(b"content-type", b""):
             return _PLAIN
@@ -105,9 +103,9 @@ def _by_token(found: Sequence[Item], fallback: str | None) -> dict[str, list[Ite
     return groups
 
 
-def _batches(head: Head, groups: dict[str, list[Item]]) -> list[Batch]:
+def _batches(head: Head, groups: dict[str, list[Item]], receipt: str) -> list[Batch]:
     if head.path.endswith("/groups"):  # they tell about groups of users, of no device
-        return [_batch(token, [], ignored=len(found)) for token, found in groups.items()]
+        return [_batch(token, [], receipt, len(found)) for token, found in groups.items()]
     is_profile, needs_token = head.path.endswith("/engage"), not _is_import(head)
     batches: list[Batch] = []
     for token, found in groups.items():
@@ -115,11 +113,13 @@ def _batches(head: Head, groups: dict[str, list[Item]]) -> list[Batch]:
         for item in found:
             told = events_of(item, is_profile=is_profile, needs_token=needs_token)
             events += [told] if isinstance(told, Rejection) else told
-        batches.append(_batch(token, events))
+        batches.append(_batch(token, events, receipt))
     return batches
 
 
-def _batch(token: str | None, events: list[Event | Rejection], ignored: int = 0) -> Batch:
+def _batch(
+    token: str | None, events: list[Event | Rejection], receipt: str, ignored: int = 0
+) -> Batch:
     return Batch(
         events=events,
         sent_at=None,
@@ -127,6 +127,7 @@ def _batch(token: str | None, events: list[Event | Rejection], ignored: int = 0)
         write_key=token,
         max_id_length=MAX_FOREIGN_ID_LENGTH,
         ignored=ignored,
+        receipt=receipt,
     )
 
 
@@ -135,14 +136,4 @@ def _dead(content: Content, fallback: str | None, rejection: Rejection) -> list[
     token = content.named_token() or fallback
     if token is None:
         raise Refused(RefusalCode.INVALID_JSON, rejection.text)
-    batches = [_batch(token, [rejection])]
-    return [*batches, _asking_verbose(token)] if content.is_verbose else batches
-
-
-def _asking_verbose(token: str | None) -> Batch:
-    """`reply` sees no body, and a form may ask in it: an empty batch behind the others says so."""
-    return _batch(token, [])
-
-
-def _asked_verbose(verdicts: Sequence[Verdicts]) -> bool:
-    return len(verdicts) > 1 and verdicts[-1].decoded == 0
+    return [_batch(token, [rejection], content.receipt)]

@@ -19,7 +19,6 @@ from gateway.protocols.sentry.names import UNWANTED
 from gateway.protocols.sentry.wrapper import Wrapper
 
 _encode = msgspec.json.Encoder().encode
-_EVENT_ID = b":event-id"  # no header of HTTP has such a name
 _HEADERS = ((b"x-sentry-rate-limits", UNWANTED),)
 _STATUS = {
     Refusal.UNREADABLE: 400,
@@ -49,8 +48,6 @@ class SentryProtocol:
         envelope = _store(body) if head.path.endswith("/store") else parse(body)
         wrapper = Wrapper(envelope.header, auth_of(head).get("sentry_client", ""))
         found = events_of(envelope, wrapper)
-        # `reply` has to tell the event's id, and the head is all that it has of the request.
-        head.headers[_EVENT_ID] = _event_id(wrapper, found.events).encode()
         sent_at = wrapper.sent_at
         return [
             Batch(
@@ -60,6 +57,7 @@ class SentryProtocol:
                 write_key=key_of_dsn(reading.as_text(envelope.header.get("dsn"))),
                 max_id_length=MAX_FOREIGN_ID_LENGTH,
                 ignored=found.ignored,
+                receipt=_event_id(wrapper, found.events),
             )
         ]
 
@@ -67,8 +65,8 @@ class SentryProtocol:
         return False
 
     def reply(self, head: Head, verdicts: Sequence[Verdicts]) -> Answer:
-        event_id = head.headers.get(_EVENT_ID, b"").decode() or None
-        return Answer(200, _encode({"id": event_id}), headers=_HEADERS)
+        (verdict,) = verdicts
+        return Answer(200, _encode({"id": verdict.receipt or None}), headers=_HEADERS)
 
     def refuse(self, head: Head, refused: Refused) -> Answer:
         status = _STATUS.get(refused.refusal)

@@ -1,0 +1,34 @@
+"""A gateway over a fake publisher that listens, with its own server and guard: for real SDKs."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import uvicorn
+
+from gateway.config import GatewayConfig
+from gateway.serve import uvicorn_config
+from tests.gateway_app import GatewayUnderTest
+from tests.kafka import wait_until
+
+
+@contextmanager
+def listening(gateway: GatewayUnderTest) -> Iterator[str]:
+    """Its address."""
+    app: Any = gateway.http.app
+    server = uvicorn.Server(uvicorn_config(app, GatewayConfig(), gateway.metrics))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        serving = server.serve(sockets=[listener])
+        thread = threading.Thread(target=asyncio.run, args=(serving,))
+        thread.start()
+        try:
+            wait_until(lambda: server.started)
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join(30)
