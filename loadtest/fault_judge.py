@@ -57,6 +57,7 @@ class Finding(Struct, frozen=True):
     count: int
     is_wrong: bool
     example: str = ""
+    is_judged: bool = True  # a count that may have any value is not
 
 
 Devices = Sequence[Sequence[Seen]]  # POSTs by device, each device's in their order
@@ -73,18 +74,22 @@ def judge(posts: Iterable[Seen]) -> list[Finding]:
     events = {(one.device, event.event_id) for one in posts for event in one.events}
     repeats = sum(len(one.events) for one in posts) - len(events)
     findings = [
-        Finding("devices", len(devices), is_wrong=False),
-        Finding("POSTs", len(posts), is_wrong=False),
+        _count_only("devices", len(devices)),
+        _count_only("POSTs", len(posts)),
         Finding("events", len(events), is_wrong=not events),
-        Finding("repeated with the same id", repeats, is_wrong=False),
-        Finding("events without a sequence", _count_unnumbered(posts), is_wrong=False),
-        Finding("not delivered when it ended", _count(devices, _pending), is_wrong=False),
+        _count_only("repeated with the same id", repeats),
+        _count_only("events without a sequence", _count_unnumbered(posts)),
+        _count_only("not delivered when it ended", _count(devices, _pending)),
     ]
     return [
         *findings,
         *(_finding(what, devices, check) for what, check in CHECKS),
         _growth(devices),
     ]
+
+
+def _count_only(what: str, count: int) -> Finding:
+    return Finding(what, count, is_wrong=False, is_judged=False)
 
 
 def _finding(what: str, devices: Devices, check: Check) -> Finding:

@@ -19,6 +19,7 @@ from loadtest.http_server import Request, answer, read_request
 
 PATH = "/v1/events"
 CALM_SHARE = 2 / 3  # of a bounded run: from then on all is well, so that an SDK can deliver
+AGAIN_SECONDS = 0.2
 
 
 class CannotListen(Exception):
@@ -67,10 +68,14 @@ class FaultServer:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        self._server.close()  # another one, where a task was about to listen again
 
     async def _listen(self) -> None:
-        self._server = await asyncio.start_server(self._accept, self._host, self._port)
+        self._server = await asyncio.start_server(
+            self._accept, self._host, self._port, start_serving=False
+        )
         self._port = self._server.sockets[0].getsockname()[1]
+        await self._server.start_serving()
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._spawn(self._serve(reader, writer))
@@ -163,7 +168,11 @@ class FaultServer:
 
     async def _listen_later(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
-        await self._listen()
+        while True:
+            try:
+                return await self._listen()
+            except OSError:  # somebody took the port meanwhile
+                await asyncio.sleep(AGAIN_SECONDS)
 
 
 async def _stays(reader: asyncio.StreamReader, seconds: float) -> bool:
