@@ -14,7 +14,7 @@ from loadtest.conformance_maker import Maker
 PATH = "/v1/events"
 KEEP_ALIVE_POSTS = 5
 WAITING = frozenset({408, 429, 503})  # statuses that may name a wait
-SHOWN = 60  # characters of an answer
+SHOWN = 300  # characters of an answer
 
 
 class Checked(Struct, frozen=True):

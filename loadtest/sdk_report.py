@@ -11,6 +11,7 @@ from loadtest.conformance import Checked
 from loadtest.fault_judge import Finding, Seen
 from loadtest.tables import make_table, number, section, short
 
+WRONG_WIDTH = 150  # characters of what is wrong, and of what was answered
 GOOD, WRONG = "[green]✔[/green]", "[red]✘[/red]"
 
 
@@ -28,7 +29,7 @@ def show_judged(console: Console, findings: Sequence[Finding]) -> None:
     table.add_column("the first of them", overflow="fold")
     for one in findings:
         mark = WRONG if one.is_wrong else GOOD if one.is_judged else ""
-        table.add_row(one.what, number(one.count), mark, short(one.example))
+        table.add_row(one.what, number(one.count), mark, short(one.example, WRONG_WIDTH))
     console.print(
         section(
             "The SDK",
@@ -44,7 +45,9 @@ def show_conformance(console: Console, checked: Sequence[Checked]) -> None:
     table.add_column("answered", overflow="fold")
     for one in checked:
         mark = f"{WRONG} failed" if one.wrong else f"{GOOD} ok"
-        told = f"{short(one.wrong)}: {short(one.answered)}" if one.wrong else short(one.answered)
+        told = short(one.answered)
+        if one.wrong:
+            told = f"{short(one.wrong, WRONG_WIDTH)}: {short(one.answered, WRONG_WIDTH)}"
         table.add_row(one.name, mark, told)
     good = sum(not one.wrong for one in checked)
     console.print(

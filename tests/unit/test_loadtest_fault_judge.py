@@ -44,7 +44,8 @@ def wrong(posts: Posts) -> dict[str, int]:
 
 def waits(*seconds: float, **changes: Any) -> Posts:
     """Failures with these waits after them, and then a good answer."""
-    at, posts = 0.0, []
+    at = 0.0
+    posts: list[Seen] = []
     for wait in seconds:
         posts.append(no(at, 500, 1, sent_at=f"{len(posts)}", **changes))
         at += wait
