@@ -1,10 +1,11 @@
-"""telemetry-loadtest: demo, run, verify. Arguments, environment and exit codes."""
+"""telemetry-loadtest: its commands. Arguments, environment and exit codes."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import os
+import random
 import signal
 import sys
 from collections.abc import Callable, Coroutine
@@ -17,9 +18,14 @@ import msgspec
 import typer
 from rich.console import Console
 
-from gateway.runtime import BAD_USAGE, FOUND_WRONG, ConfigError, load_config
+from gateway.runtime import BAD_USAGE, FOUND_WRONG, ConfigError, load_config, now_ms
 from loadtest.client import BadUrl, PhoneClient
 from loadtest.config import PREFIXES, LoadtestConfig
+from loadtest.conformance import check_gateway
+from loadtest.conformance_maker import Maker
+from loadtest.fault_judge import Seen, judge
+from loadtest.fault_server import CannotListen, FaultServer
+from loadtest.faults import DEFAULT_SCRIPT, BadScript, Player, parse_script, random_steps
 from loadtest.ledger import Ledger
 from loadtest.ledger_file import LedgerFile
 from loadtest.load import Load, put_load
@@ -27,6 +33,7 @@ from loadtest.locust_process import LoadFailed
 from loadtest.meter import Sample
 from loadtest.plan import Plan, Shape
 from loadtest.report import show_findings, show_progress, show_summary
+from loadtest.sdk_report import show_conformance, show_faults, show_judged
 from loadtest.summary import summarise, wrong_with
 from loadtest.topic import KafkaUnreachable
 from loadtest.verify import Findings
@@ -35,7 +42,8 @@ from sinks.clickhouse.sql import ClickHouseError, Unreachable, connect
 
 app = typer.Typer(
     name="telemetry-loadtest",
-    help="Simulated phones, and the check that nothing they were promised got lost.",
+    help="Simulated phones, the check that nothing they were promised got lost, and what SDK "
+    "writers need.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -229,6 +237,71 @@ def run_command(
         report.write_text(page, encoding="utf-8")
     if wrong := wrong_with(samples):
         raise _fail("; ".join(wrong), FOUND_WRONG)
+
+
+@app.command("fault-server")
+def fault_server_command(
+    host: Annotated[str, typer.Option(help="address to listen on")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="0 picks a free one")] = 8090,
+    script: Annotated[
+        str | None, typer.Option(help=f"steps, such as {DEFAULT_SCRIPT} [default: dice]")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="of the dice; the same one is the same faults")] = 7,
+    seconds: Annotated[float, typer.Option(min=0, help="end after so long; 0: at Ctrl-C")] = 0,
+    posts: Annotated[int, typer.Option(min=0, help="end after so many POSTs; 0: at Ctrl-C")] = 0,
+) -> None:
+    """Stand in for a gateway that fails, and judge what an SDK makes of it.
+
+    Example: telemetry-loadtest fault-server --port 8090 --seconds 120
+    """
+    try:
+        steps = random_steps(random.Random(seed)) if script is None else parse_script(script)  # noqa: S311
+    except BadScript as error:
+        raise _fail(f"--script: {error}", BAD_USAGE) from None
+
+    async def main() -> list[Seen]:
+        server = FaultServer(
+            Player(steps),
+            host=host,
+            port=port,
+            seconds=seconds,
+            posts=posts,
+            calms_down=script is None,
+        )
+        async with server:
+            typer.echo(f"fault server ready {server.url}")
+            _stop_on_signals(server.ended.set)
+            await server.ended.wait()
+        return server.seen
+
+    try:
+        seen = _run(main())
+    except CannotListen as error:
+        raise _fail(f"--port: cannot listen on {error}", BAD_USAGE) from None
+    findings = judge(seen)
+    show_faults(_console(), seen)
+    show_judged(_console(), findings)
+    if wrong := [one.what for one in findings if one.is_wrong]:
+        raise _fail(f"wrong: {'; '.join(wrong)}", FOUND_WRONG)
+
+
+@app.command("conformance")
+def conformance_command(
+    url: Annotated[str, typer.Argument(help="HTTP address of a gateway")],
+    key: Annotated[str, typer.Option(help="write key of an app for tests: it stores events")],
+) -> None:
+    """Check what a running gateway answers against the native contract.
+
+    Example: telemetry-loadtest conformance http://127.0.0.1:8080 --key 8c0b2e…
+    """
+    make = Maker(now_ms(), random.SystemRandom())
+    try:
+        checked = asyncio.run(check_gateway(url, key, make))
+    except BadUrl as error:
+        raise _fail(str(error), BAD_USAGE) from None
+    show_conformance(_console(), checked)
+    if wrong := sum(bool(one.wrong) for one in checked):
+        raise _fail(f"{wrong} of {len(checked)} checks failed", FOUND_WRONG)
 
 
 def _stop_on_signals(stop: Callable[[], None]) -> None:

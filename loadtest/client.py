@@ -6,12 +6,14 @@ Its own, because a load generator must not spend more on HTTP than the gateway d
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from msgspec import Struct
 
 TIMEOUT_SECONDS = 20.0
 MAX_REPLY_BYTES = 4 * 1024 * 1024
+CHUNKED = "Transfer-Encoding: chunked"  # a body that says its own end
 
 
 class Reply(Struct, frozen=True):
@@ -43,29 +45,38 @@ class PhoneClient:
             raise BadUrl(f"{url!r} is no URL of a gateway; one is http://127.0.0.1:8080")
         self._host, self._is_tls = parts.hostname, parts.scheme == "https"
         self._port = port or (443 if self._is_tls else 80)
-        self._head = (
-            f"Host: {parts.netloc.rpartition('@')[2]}\r\n"
-            f"Authorization: Bearer {write_key}\r\nContent-Type: application/json\r\n"
-        )
+        self._headers = {
+            "Host": parts.netloc.rpartition("@")[2],
+            "Authorization": f"Bearer {write_key}",
+            "Content-Type": "application/json",
+        }
+        self._head = _lines(self._headers)
+        self.connections = 0  # made so far
         self._base = parts.path.rstrip("/")
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
     async def get(self, path: str) -> Reply:
         """Raises NoReply."""
-        return await self._ask("GET", path, b"")
+        return await self._ask("GET", path, b"", self._head)
 
     async def post(self, path: str, body: bytes) -> Reply:
         """Raises NoReply."""
-        return await self._ask("POST", path, body)
+        return await self._ask("POST", path, body, self._head)
+
+    async def send(self, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> Reply:
+        """With `headers` beside the usual ones or in their place; an empty one is left out.
+        Raises NoReply."""
+        return await self._ask(method, path, body, _lines({**self._headers, **headers}))
 
     async def close(self) -> None:
         if self._streams is not None:
             self._streams[1].close()
             self._streams = None
 
-    async def _ask(self, method: str, path: str, body: bytes) -> Reply:
-        head = f"{method} {self._base}{path} HTTP/1.1\r\n{self._head}"
-        request = f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
+    async def _ask(self, method: str, path: str, body: bytes, headers: str) -> Reply:
+        length = "" if CHUNKED in headers else f"Content-Length: {len(body)}\r\n"
+        head = f"{method} {self._base}{path} HTTP/1.1\r\n{headers}{length}\r\n"
+        request = head.encode() + body
         try:
             async with asyncio.timeout(TIMEOUT_SECONDS):
                 return await self._exchange(request)
@@ -102,4 +113,9 @@ class PhoneClient:
             self._streams = await asyncio.open_connection(
                 self._host, self._port, ssl=True if self._is_tls else None
             )
+            self.connections += 1
         return self._streams
+
+
+def _lines(headers: Mapping[str, str]) -> str:
+    return "".join(f"{name}: {value}\r\n" for name, value in headers.items() if value)

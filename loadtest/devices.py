@@ -196,16 +196,20 @@ class Phone:
         }
 
     def _uuid(self, clock_ms: int) -> str:
-        """UUIDv7: time first, so that ids sort as they were made (RFC 9562)."""
-        bits = (clock_ms & (2**48 - 1)) << 80 | 0x7 << 76 | self._random.getrandbits(12) << 64
-        bits |= 0b10 << 62 | self._random.getrandbits(62)
-        text = f"{bits:032x}"
-        return "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))
+        return uuid7(clock_ms, self._random)
 
 
 def fleet(seed: int, devices: int, now_ms: int) -> list[list[Post]]:
     """Every phone's POSTs, each phone's in its order."""
     return [list(Phone(number, seed, now_ms).posts()) for number in range(devices)]
+
+
+def uuid7(clock_ms: int, chance: random.Random) -> str:
+    """Time first, so that ids sort as they were made (RFC 9562)."""
+    bits = (clock_ms & (2**48 - 1)) << 80 | 0x7 << 76 | chance.getrandbits(12) << 64
+    bits |= 0b10 << 62 | chance.getrandbits(62)
+    text = f"{bits:032x}"
+    return "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))
 
 
 def iso(milliseconds: int) -> str:

@@ -62,7 +62,7 @@ def moment(value: object) -> str:
     return f"{value:%a %d %b}" if isinstance(value, date) else str(value)
 
 
-def short(value: object) -> str:
+def short(value: object, width: int = TEXT_WIDTH) -> str:
     """Text from outside: cut, nothing in it that would steer a terminal or style a table."""
     text = "".join(one if one.isprintable() else "·" for one in str(value))
-    return escape(text if len(text) <= TEXT_WIDTH else text[: TEXT_WIDTH - 1] + "…")
+    return escape(text if len(text) <= width else text[: width - 1] + "…")
