@@ -34,7 +34,7 @@ BACKLOG = 2048
 GC_THRESHOLD = 100_000
 
 
-class _Server(uvicorn.Server):
+class Server(uvicorn.Server):
     """uvicorn's server, told to stop by us: its own signal handling would end with the signal."""
 
     def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
@@ -93,7 +93,7 @@ async def serve(
     page = partial(crew.metrics_page, metrics) if crew is not None else metrics.page
     app = create_app(config, publisher, keys, metrics, PROTOCOLS, now_ms, page)
     host, port = listener.getsockname()[:2]
-    server = _Server(uvicorn_config(app, config, metrics), lambda: ready(f"http://{host}:{port}"))
+    server = Server(uvicorn_config(app, config, metrics), lambda: ready(f"http://{host}:{port}"))
     _refresh(keys, metrics)
     gc.freeze()
     gc.set_threshold(GC_THRESHOLD)
@@ -146,7 +146,7 @@ def uvicorn_config(app: Gateway, config: GatewayConfig, metrics: Metrics) -> uvi
     )
 
 
-async def _stop_when(stop: asyncio.Event, server: _Server) -> None:
+async def _stop_when(stop: asyncio.Event, server: Server) -> None:
     await stop.wait()
     log.info("stopping: no new connections, ending what is in flight")
     server.should_exit = True

@@ -5,21 +5,21 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import uvicorn
 
 from gateway.config import GatewayConfig
-from gateway.serve import uvicorn_config
+from gateway.serve import Server, uvicorn_config
 from tests.gateway_app import GatewayUnderTest
 from tests.kafka import wait_until
 
 
 @contextmanager
 def listening(gateway: GatewayUnderTest) -> Iterator[str]:
-    """Its address."""
+    """Its address; the server has a thread of its own."""
     app: Any = gateway.http.app
     server = uvicorn.Server(uvicorn_config(app, GatewayConfig(), gateway.metrics))
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -32,3 +32,19 @@ def listening(gateway: GatewayUnderTest) -> Iterator[str]:
         finally:
             server.should_exit = True
             thread.join(30)
+
+
+@asynccontextmanager
+async def served(gateway: GatewayUnderTest) -> AsyncIterator[str]:
+    """Its address; the server runs in the loop of the test."""
+    app: Any = gateway.http.app
+    ready = asyncio.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = Server(uvicorn_config(app, GatewayConfig(), gateway.metrics), ready.set)
+        task = asyncio.create_task(server.serve(sockets=[listener]))
+        try:
+            await ready.wait()
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            await task

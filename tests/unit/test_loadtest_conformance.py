@@ -13,7 +13,7 @@ from loadtest.conformance import Checked, check_gateway, retry_after
 from loadtest.conformance_maker import Maker
 from tests.fakes_gateway import FakeGateway
 from tests.gateway_app import KEY, GatewayUnderTest
-from tests.served_gateway import served
+from tests.live_gateway import served
 
 
 def maker() -> Maker:

@@ -30,7 +30,7 @@ from loadtest.phone import (
 )
 from tests.careless_phone import CarelessPhone
 from tests.gateway_app import KEY, GatewayUnderTest
-from tests.served_gateway import served
+from tests.live_gateway import served
 from tests.time_travel import travel
 
 BASE_MS = 1_795_497_600_000

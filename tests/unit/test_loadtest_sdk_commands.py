@@ -15,7 +15,7 @@ from loadtest.conformance import Checked
 from loadtest.fault_judge import Finding
 from loadtest.sdk_report import show_conformance, show_judged
 from tests.gateway_app import KEY, GatewayUnderTest
-from tests.served_gateway import served
+from tests.live_gateway import served
 
 
 def run(*arguments: str) -> tuple[int, str]:
