@@ -229,7 +229,7 @@ class Guard(HttpToolsProtocol):
             self._stage = _Stage.LINGER
             self._raw.close()
             return
-        closes = response.closes or not exchange.keep_alive
+        closes = response.closes or not exchange.keep_alive or self._leaves_much(response)
         self._raw.write(response.to_bytes(closes=closes))
         if closes:
             self.transport.close()
@@ -237,6 +237,16 @@ class Guard(HttpToolsProtocol):
             super().on_response_complete()  # starts the next one
         else:
             self._answered()
+
+    def _leaves_much(self, response: Response) -> bool:
+        """Whether a good answer leaves a body unread that is longer than we would read on: its
+        client must not go on sending until it is cut off, and take that for a failure."""
+        if self._stage is not _Stage.BODY or response.status >= 300:
+            return False
+        headers = dict(self.headers)
+        length = headers.get(b"content-length", b"0")
+        is_long = not length.isdigit() or int(length) > UNREAD_BYTES
+        return is_long or b"transfer-encoding" in headers
 
     def on_body(self, body: bytes) -> None:
         if isinstance(self.cycle, Exchange):

@@ -24,6 +24,8 @@ from gateway.protocols.protocol import HANG_UP, Answer, Head, Protocol, Route
 from gateway.routing import Routes
 from tests.fakes import FakeTransport
 from tests.gateway_app import KEY, GatewayUnderTest
+from tests.live_gateway import listening
+from tests.raw_http import ask
 
 ROUTES = Routes(PROTOCOLS)
 MILLISECONDS = 1_795_497_590_000
@@ -221,3 +223,16 @@ def test_unknown_keys_alone_are_an_unknown_key(gateway: GatewayUnderTest) -> Non
 
     assert gateway.metrics.refusals.counts["unknown_key",] == 1
     assert gateway.count("rejected") == 0
+
+
+def test_a_good_answer_to_a_body_that_is_too_large_ends_the_connection(
+    gateway: GatewayUnderTest,
+) -> None:
+    """Mixpanel's SDKs hear 200, and must not go on sending until they are cut off."""
+    head = b"POST /track HTTP/1.1\r\nHost: h\r\nContent-Length: 50000000\r\n\r\n"
+    with listening(gateway) as url:
+        answer = ask(int(url.rpartition(":")[2]), head + b" " * 100_000)
+
+    assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert b"connection: close\r\n" in answer
+    assert answer.endswith(b"\r\n\r\n1")
