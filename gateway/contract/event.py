@@ -178,5 +178,6 @@ class Batch(Struct, frozen=True, kw_only=True, gc=False):
     extras: dict[str, Raw] = {}
     write_key: str | None = None  # where the protocol carries it in the body
     max_id_length: int = MAX_ID_LENGTH  # characters of a device id
+    positions: list[int] = []  # of the events in the POST, where it has more than this batch
     ignored: int = 0  # items that are no events of ours: traces, heartbeats, flags
     receipt: str = ""  # what the answer has to say of the body

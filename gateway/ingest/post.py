@@ -273,7 +273,11 @@ def _without_originals(outcomes: Outcomes) -> Outcomes:
 def _of_nobody(batch: Batch) -> Outcomes:
     """Nobody's events: final, and no app has a dead letter of them."""
     text = "this write key is not known"
-    rejected = [Rejection(one, Code.UNKNOWN_KEY, text) for one in range(len(batch.events))]
+    positions = batch.positions or range(len(batch.events))
+    rejected = [
+        Rejection(position, Code.UNKNOWN_KEY, text, event.event_id)
+        for position, event in zip(positions, batch.events, strict=True)
+    ]
     return Outcomes(0, {}, rejected, [])
 
 

@@ -74,7 +74,8 @@ def prepare(batch: Batch, origin: Origin) -> Prepared:
     rejected: list[Rejection] = []
     duplicates: list[int] = []
     seen: set[tuple[str, str]] = set()
-    for index, event in enumerate(batch.events):
+    positions = batch.positions or range(len(batch.events))
+    for index, event in zip(positions, batch.events, strict=True):
         if type(event) is Rejection:  # isinstance would ask its metaclass, which costs more
             rejected.append(event)
             continue

@@ -398,17 +398,17 @@ class TestV1:
         one = event(session_id=SESSION, properties=dict.fromkeys(CONTEXT))
         answer = send_v1(gateway, one)
 
-        assert (answer.status_code, answer.json()) == (200, {"results": {}})
+        assert (answer.status_code, answer.json()) == (200, {"results": {UUID: {"result": "ok"}}})
         found = gateway.rows()[-1]
         assert (found["sdk_name"], found["sdk_version"]) == ("posthog-python", "7.91.1")
         assert found["session_id"] == SESSION
 
-    def test_names_what_is_dropped(self, gateway: GatewayUnderTest) -> None:
+    def test_tells_of_each_event_what_became_of_it(self, gateway: GatewayUnderTest) -> None:
         answer = send_v1(gateway, event(), event(uuid="bad", event=None))
 
-        (result,) = answer.json()["results"].items()
-        assert (result[0], result[1]["result"]) == ("bad", "drop")
-        assert "`event` is missing" in result[1]["details"]
+        results = answer.json()["results"]
+        assert {name: one["result"] for name, one in results.items()} == {UUID: "ok", "bad": "drop"}
+        assert "`event` is missing" in results["bad"]["details"]
         assert len(gateway.rows()) == 1
 
     @pytest.mark.parametrize("authorization", ["", "Bearer", "Basic eDp5", "Bearer wrong"])

@@ -214,6 +214,18 @@ def test_an_unknown_key_beside_known_ones_costs_its_own_events_alone(
     assert gateway.publisher.of("app-events-dead") == []
 
 
+def test_positions_are_those_in_the_post_whatever_the_keys(gateway: GatewayUnderTest) -> None:
+    gateway.add_key("second", "another-key")
+    keys = [KEY, "another-key", KEY]
+    events = [{**POSTHOG, "uuid": str(one), "api_key": key} for one, key in enumerate(keys)]
+    events[2]["distinct_id"] = "d" * 201
+
+    gateway.post(events, "/e", authorization="")
+
+    (letter,) = gateway.publisher.of("app-events-dead")
+    assert dict(letter.headers)["position"] == b"2"
+
+
 def test_unknown_keys_alone_are_an_unknown_key(gateway: GatewayUnderTest) -> None:
     bad = [
         {**MIXPANEL, "properties": {**MIXPANEL["properties"], "token": key}} for key in ("a", "b")

@@ -105,20 +105,27 @@ def _by_token(found: Sequence[Item], fallback: str | None) -> dict[str, list[Ite
 
 def _batches(head: Head, groups: dict[str, list[Item]], receipt: str) -> list[Batch]:
     if head.path.endswith("/groups"):  # they tell about groups of users, of no device
-        return [_batch(token, [], receipt, len(found)) for token, found in groups.items()]
+        return [_batch(token, [], receipt, [], len(found)) for token, found in groups.items()]
     is_profile, needs_token = head.path.endswith("/engage"), not _is_import(head)
     batches: list[Batch] = []
     for token, found in groups.items():
         events: list[Event | Rejection] = []
+        positions: list[int] = []
         for item in found:
             told = events_of(item, is_profile=is_profile, needs_token=needs_token)
-            events += [told] if isinstance(told, Rejection) else told
-        batches.append(_batch(token, events, receipt))
+            these = [told] if isinstance(told, Rejection) else told
+            events += these
+            positions += [item.index] * len(these)
+        batches.append(_batch(token, events, receipt, positions))
     return batches
 
 
 def _batch(
-    token: str | None, events: list[Event | Rejection], receipt: str, ignored: int = 0
+    token: str | None,
+    events: list[Event | Rejection],
+    receipt: str,
+    positions: list[int],
+    ignored: int = 0,
 ) -> Batch:
     return Batch(
         events=events,
@@ -126,6 +133,7 @@ def _batch(
         stamp=Stamp.NONE,
         write_key=token,
         max_id_length=MAX_FOREIGN_ID_LENGTH,
+        positions=positions,
         ignored=ignored,
         receipt=receipt,
     )
@@ -136,4 +144,4 @@ def _dead(content: Content, fallback: str | None, rejection: Rejection) -> list[
     token = content.named_token() or fallback
     if token is None:
         raise Refused(RefusalCode.INVALID_JSON, rejection.text)
-    return [_batch(token, [rejection], content.receipt)]
+    return [_batch(token, [rejection], content.receipt, [])]

@@ -23,6 +23,7 @@ V1_PATH = "/i/v1/analytics/events"
 
 _encode = msgspec.json.Encoder().encode
 _query_time = re.compile(rb"(?:^|&)_=([0-9]{10,16})(?:&|$)").search  # browsers' sent time
+_TAKEN = {"result": "ok"}
 _STORED = Answer(200, b'{"status":1}')
 _STATUS = {
     Refusal.UNREADABLE: 400,
@@ -70,6 +71,7 @@ class PostHogProtocol:
                 part.ignored += 1
             else:
                 part.events.append(event_of(index, item, sent))
+                part.positions.append(index)
         return [
             Batch(
                 events=part.events,
@@ -77,7 +79,9 @@ class PostHogProtocol:
                 stamp=Stamp.EACH_ATTEMPT,
                 write_key=key or None,
                 max_id_length=MAX_FOREIGN_ID_LENGTH,
+                positions=part.positions,
                 ignored=part.ignored,
+                receipt=part.ids if _is_v1(head) else "",
             )
             for key, part in (batches or {shared: _Part()}).items()
         ]
@@ -86,14 +90,15 @@ class PostHogProtocol:
         return head.header(b"posthog-attempt") not in ("", "1")
 
     def reply(self, head: Head, verdicts: Sequence[Verdicts]) -> Answer:
-        """v1 names what is dropped; an event that its answer does not name is taken."""
+        """v1 tells of each event what became of it."""
         if not _is_v1(head):
             return _STORED
-        results = {
-            one.event_id: {"result": "drop", "details": one.text}
-            for verdict in verdicts
-            for one in verdict.rejected
-        }
+        results: dict[str, dict[str, str]] = {}
+        for verdict in verdicts:
+            results |= dict.fromkeys(verdict.receipt.split("\n"), _TAKEN)
+            for one in verdict.rejected:
+                results[one.event_id] = {"result": "drop", "details": one.text}
+        results.pop("", None)
         return Answer(200, _encode({"results": results}))
 
     def refuse(self, head: Head, refused: Refused) -> Answer:
@@ -105,11 +110,17 @@ class PostHogProtocol:
 class _Part:
     """What one key has of a POST."""
 
-    __slots__ = ("events", "ignored")
+    __slots__ = ("events", "ignored", "positions")
 
     def __init__(self) -> None:
         self.events: list[Event | Rejection] = []
+        self.positions: list[int] = []
         self.ignored = 0
+
+    @property
+    def ids(self) -> str:
+        """Of its events, one a line."""
+        return "\n".join(one.event_id for one in self.events)
 
 
 def _is_v1(head: Head) -> bool:
