@@ -169,7 +169,8 @@ def _network(value: dict[str, object], extras: dict[str, Raw]) -> Network:
 def _crash(properties: dict[str, Raw]) -> Crash:
     """`Application Crashed` has no fixed shape; these are the keys people use."""
     kind = reading.as_text(properties.get("type") or properties.get("name"))
-    text = reading.as_text(properties.get("message") or properties.get("reason"))
+    said = properties.get("message") or properties.get("reason") or properties.get("error")
+    text = reading.as_text(said)
     stack = reading.as_text(properties.get("stacktrace") or properties.get("stack_trace"))
     return Crash(
         kind="exception",

@@ -1,6 +1,6 @@
-"""What PostHog's SDKs were recorded to send, and the records and answers that come of it.
+"""What SDKs were recorded to send, and the records and answers that come of it.
 
-Each file of `captures/posthog-*.json` holds requests as they were sent; the file of the same name
+Each file of `captures/` named here holds requests as they were sent; the file of the same name
 in `golden_sdk/` what the gateway makes of them, read once by a person and found right.
 """
 
@@ -16,8 +16,11 @@ import pytest
 from tests.gateway_app import APP, GatewayUnderTest
 
 FOLDER = Path(__file__).parent
-CAPTURES = sorted((FOLDER / "captures").glob("posthog-*.json"))
-CAPTURED_KEY = "phc_test"
+VENDORS = ("posthog", "rudder", "segment")
+CAPTURES = sorted(
+    path for vendor in VENDORS for path in (FOLDER / "captures").glob(f"{vendor}-*.json")
+)
+CAPTURED_KEYS = ("phc_test", "WK_RUDDER", "WK_SEGMENT")
 
 
 def load(path: Path) -> Any:
@@ -33,7 +36,8 @@ def replay(gateway: GatewayUnderTest, request: dict[str, Any]) -> Any:
 
 @pytest.mark.parametrize("path", CAPTURES, ids=lambda path: path.stem)
 def test_a_recorded_request_becomes_these_records(gateway: GatewayUnderTest, path: Path) -> None:
-    gateway.add_key(APP, CAPTURED_KEY)
+    for key in CAPTURED_KEYS:
+        gateway.add_key(APP, key)
     golden = load(FOLDER / "golden_sdk" / path.name)
     answers = [replay(gateway, request) for request in load(path)["requests"]]
 
@@ -48,7 +52,8 @@ def test_a_recorded_request_becomes_these_records(gateway: GatewayUnderTest, pat
 def test_a_recorded_request_sent_again_has_the_same_ids(
     gateway: GatewayUnderTest, path: Path
 ) -> None:
-    gateway.add_key(APP, CAPTURED_KEY)
+    for key in CAPTURED_KEYS:
+        gateway.add_key(APP, key)
     for _ in range(2):
         for request in load(path)["requests"]:
             replay(gateway, request)
