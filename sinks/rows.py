@@ -24,7 +24,7 @@ Instant = Annotated[datetime, Meta(tz=True)]
 Name = Annotated[str, Meta(min_length=1)]
 
 MAX_UINT64 = 2**64 - 1
-HOUR = timedelta(hours=1)
+HOUR_SECONDS = 3600
 FIRST = datetime(1970, 1, 1, tzinfo=UTC)
 LAST = datetime(2149, 6, 6, tzinfo=UTC)
 OLDEST = timedelta(days=400)  # ts before received_at: views partition by month of ts
@@ -113,7 +113,7 @@ def read_event(record: Polled) -> Row | Bad:
         return _bad(record, BadCode.INVALID_RECORD, "session_id is no UUID")
     if event.sequence > MAX_UINT64 or event.crash_group > MAX_UINT64:
         return _bad(record, BadCode.INVALID_RECORD, "a number is beyond UInt64")
-    bucket = _bucket(event.app_id, (event.received_at - FIRST) // HOUR)
+    bucket = _bucket(event.app_id, int(event.received_at.timestamp()) // HOUR_SECONDS)
     identity = identity_of(event.app_id, event.device_id, event.event_id)
     return Row(record.offset, value, identity, bucket)
 
@@ -164,10 +164,10 @@ def _hour(received_at: str, timestamp_ms: int) -> int:
     try:
         instant = msgspec.convert(received_at, Instant)
         if FIRST <= instant < LAST:
-            return (instant - FIRST) // HOUR
+            return int(instant.timestamp()) // HOUR_SECONDS
     except msgspec.ValidationError:
         pass
-    return max(0, timestamp_ms) // 3_600_000
+    return max(0, timestamp_ms) // (HOUR_SECONDS * 1000)
 
 
 def bad_row(record: Polled, text: str) -> Bad:
