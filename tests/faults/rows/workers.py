@@ -6,6 +6,7 @@ import os
 import signal
 import time
 
+from gateway.workers.scrape import UP
 from tests.e2e.path_rig import GATEWAY
 from tests.faults.load import SteadyLoad
 from tests.faults.rig import FaultRig
@@ -56,6 +57,8 @@ def _kill(rig: FaultRig, load: SteadyLoad, name: str) -> float:
 def _block(rig: FaultRig, load: SteadyLoad, number: int) -> list[str]:
     """Block a worker's loop: its watchdog ends it, and the others go on meanwhile."""
     name = str(number % 2)
+    is_up = f'{UP}{{worker="{name}"}} 1.0'  # one that is still starting has no watchdog yet
+    wait_until(lambda: is_up in rig.gateway.get("/metrics")[1], 30, f"worker {name}")
     stuck, log = rig.gateway.members()[name], rig.gateway.log_file
     ended_before = log.read_text().count(STUCK_EXIT)
     os.kill(stuck.pid, signal.SIGUSR1)
