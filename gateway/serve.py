@@ -15,7 +15,8 @@ import uvicorn
 
 from gateway.app import Gateway, create_app
 from gateway.config import GatewayConfig
-from gateway.edge.guard import Guard, GuardLimits
+from gateway.edge.cuts import GuardLimits
+from gateway.edge.guard import Guard
 from gateway.edge.keys import KeyRing, KeyStore, KeyStoreError
 from gateway.metrics import Metrics
 from gateway.options import kafka_options, open_spool

@@ -17,7 +17,7 @@ from gateway.config import GatewayConfig
 from gateway.contract.refusal import RefusalCode
 from gateway.contract.topics import TOPICS
 from gateway.contract.verdict import Code
-from gateway.edge.guard import CutCode
+from gateway.edge.cuts import CutCode
 from gateway.metrics import Metrics as GatewayMetrics
 from gateway.runtime import options_of
 from gateway.workers.scrape import UP, UP_MEANING

@@ -11,17 +11,16 @@ what it leans on. One sweep looks at all connections: a timer each would cost mo
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Callable
-from enum import Enum, StrEnum
-from http import HTTPStatus
+from enum import Enum
 from typing import Any
 
 import httptools
-from msgspec import Struct
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from gateway.dispatch import Dispatch
+from gateway.edge.cuts import Cut, CutCode, GuardLimits, answer_of, head_too_large
+from gateway.edge.deferred import DeferredClose
 from gateway.edge.exchange import Exchange
 from gateway.edge.response import Response
 from gateway.protocols.protocol import Head
@@ -32,40 +31,12 @@ LINGER_BYTES = 1024 * 1024  # of what it sends meanwhile
 UNREAD_BYTES = 256 * 1024  # of a body nobody wanted, before its connection is closed
 
 
-class GuardLimits(Struct, frozen=True, kw_only=True):
-    head_bytes: int
-    headers: int
-    head_seconds: float
-    idle_seconds: float  # between requests
-
-
 class _Stage(Enum):
     IDLE = "idle"  # between requests
     HEAD = "head"  # waiting for the first request, or in a head
     BODY = "body"
     REPLY = "reply"  # the request is complete
     LINGER = "linger"  # answered for good; what still comes is thrown away
-
-
-class CutCode(StrEnum):
-    """Why a connection was closed before its request reached the application."""
-
-    INVALID_HTTP = "invalid_http"
-    HOST = "host"
-    HEAD_TOO_LARGE = "head_too_large"
-    TOO_MANY_HEADERS = "too_many_headers"
-    HEAD_TIMEOUT = "head_timeout"
-    SILENT = "silent"
-    BODY_UNREAD = "body_unread"
-    UNREAD_ANSWER = "unread_answer"
-
-
-class _Refused(Exception):
-    def __init__(self, status: int, code: CutCode, text: str) -> None:
-        super().__init__(text)
-        self.status = status
-        self.code = code
-        self.text = text
 
 
 class Guard(HttpToolsProtocol):
@@ -94,7 +65,7 @@ class Guard(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._raw = transport
-        self.transport = _Closing(transport, self._finish)  # type: ignore[assignment]
+        self.transport = DeferredClose(transport, self._finish)  # type: ignore[assignment]
         self._enter(_Stage.HEAD)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -124,14 +95,14 @@ class Guard(HttpToolsProtocol):
                 return
         try:
             self._feed(data)
-        except _Refused as refused:
-            self._refuse(refused)
+        except Cut as cut:
+            self._refuse(cut)
         except httptools.HttpParserUpgrade:  # we do not; what follows would be another protocol
             self.cycle.keep_alive = False
         except httptools.HttpParserError as error:
             ours = error.__context__  # raised in a callback of the parser
-            not_http = _Refused(400, CutCode.INVALID_HTTP, "this is not HTTP/1.1")
-            self._refuse(ours if isinstance(ours, _Refused) else not_http)
+            not_http = Cut(400, CutCode.INVALID_HTTP, "this is not HTTP/1.1")
+            self._refuse(ours if isinstance(ours, Cut) else not_http)
 
     def _feed(self, data: bytes) -> None:
         """At most so much of a head reaches the parser, which would keep all of it."""
@@ -145,7 +116,7 @@ class Guard(HttpToolsProtocol):
             if self._stage is _Stage.HEAD:
                 self._head_bytes += len(head)
                 if data:
-                    raise _head_too_large(self._limits)
+                    raise head_too_large(self._limits)
         if data:
             self.parser.feed_data(data)
 
@@ -179,23 +150,23 @@ class Guard(HttpToolsProtocol):
         self._open(head, matches, keep_alive=version == "1.1" and self.parser.should_keep_alive())
 
     def _check_head(self, headers: dict[bytes, bytes], version: str) -> None:
-        """Raises _Refused."""
+        """Raises Cut."""
         limits = self._limits
         if self._fed > limits.head_bytes:  # else no head in it can be too large
             size = len(self.url) + sum([len(name) + len(value) for name, value in self.headers])
             if size > limits.head_bytes:
-                raise _head_too_large(limits)
+                raise head_too_large(limits)
         if len(self.headers) > limits.headers:
             text = f"a request has at most {limits.headers} headers"
-            raise _Refused(431, CutCode.TOO_MANY_HEADERS, text)
+            raise Cut(431, CutCode.TOO_MANY_HEADERS, text)
         if version not in ("1.1", "1.0"):  # the parser takes requests without one, and 2.0
-            raise _Refused(400, CutCode.INVALID_HTTP, "this is not HTTP/1.1")
+            raise Cut(400, CutCode.INVALID_HTTP, "this is not HTTP/1.1")
         if len(headers) == len(self.headers):  # no name comes twice
             hosts = int(b"host" in headers)
         else:
             hosts = sum(name == b"host" for name, _ in self.headers)
         if hosts != 1 and not (hosts == 0 and version == "1.0"):
-            raise _Refused(400, CutCode.HOST, "a request has one Host header")
+            raise Cut(400, CutCode.HOST, "a request has one Host header")
 
     def _is_busy(self) -> bool:
         """Whether another request is being answered: this one is pipelined behind it."""
@@ -284,7 +255,7 @@ class Guard(HttpToolsProtocol):
             self._check_body(waited)
         elif self._stage is _Stage.HEAD and waited > self._limits.head_seconds:
             if self._head_bytes:
-                self._refuse(_Refused(408, CutCode.HEAD_TIMEOUT, "the head did not arrive in time"))
+                self._refuse(Cut(408, CutCode.HEAD_TIMEOUT, "the head did not arrive in time"))
             else:
                 self._cut(CutCode.SILENT)
         elif self._stage is _Stage.IDLE and waited > self._limits.idle_seconds:
@@ -323,14 +294,14 @@ class Guard(HttpToolsProtocol):
         self._stage = _Stage.LINGER
         self._raw.abort()
 
-    def _refuse(self, refused: _Refused) -> None:
+    def _refuse(self, cut: Cut) -> None:
         """Answer in the application's place, and close."""
-        self._on_refused(refused.code)
+        self._on_refused(cut.code)
         if not self._leave_body() and self._is_busy():
             self._stage = _Stage.LINGER  # a complete request is being answered: it comes again
             self._raw.close()
             return
-        self._raw.write(_answer(refused))
+        self._raw.write(answer_of(cut))
         self._linger()
 
     def _leave_body(self) -> bool:
@@ -363,38 +334,3 @@ class Guard(HttpToolsProtocol):
             self.flow.resume_reading()
         else:
             self._raw.close()
-
-
-class _Closing:
-    """A transport whose close is the guard's to decide."""
-
-    def __init__(self, transport: asyncio.Transport, close: Callable[[], None]) -> None:
-        self._transport = transport
-        self._is_closing = False
-        self._close = close
-        self.write = transport.write
-
-    def close(self) -> None:
-        if not self._is_closing:
-            self._is_closing = True
-            self._close()
-
-    def is_closing(self) -> bool:
-        return self._is_closing or self._transport.is_closing()
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._transport, name)
-
-
-def _answer(refused: _Refused) -> bytes:
-    body = json.dumps({"error": {"code": refused.code, "message": refused.text}}).encode()
-    phrase = HTTPStatus(refused.status).phrase
-    head = (
-        f"HTTP/1.1 {refused.status} {phrase}\r\ncontent-type: application/json\r\n"
-        f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
-    )
-    return head.encode() + body
-
-
-def _head_too_large(limits: GuardLimits) -> _Refused:
-    return _Refused(431, CutCode.HEAD_TOO_LARGE, f"a head has at most {limits.head_bytes} bytes")

@@ -18,7 +18,8 @@ from uvicorn.server import ServerState
 from gateway.contract import record
 from gateway.contract.refusal import RefusalCode
 from gateway.contract.topics import MAX_RECORD_BYTES
-from gateway.edge.guard import Guard, GuardLimits
+from gateway.edge.cuts import GuardLimits
+from gateway.edge.guard import Guard
 from gateway.protocols.native.wire import NativeError, NativeReply
 from tests.builders import as_body, make_batch
 from tests.fakes import FakeTransport

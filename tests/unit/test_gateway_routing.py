@@ -18,7 +18,8 @@ from gateway.config import GatewayConfig
 from gateway.contract.event import Batch, Stamp
 from gateway.contract.refusal import Refused
 from gateway.contract.verdict import Verdicts
-from gateway.edge.guard import Guard, GuardLimits
+from gateway.edge.cuts import GuardLimits
+from gateway.edge.guard import Guard
 from gateway.protocols import PROTOCOLS
 from gateway.protocols.protocol import HANG_UP, Answer, Head, Protocol, Route
 from gateway.routing import Routes
