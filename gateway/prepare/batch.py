@@ -103,8 +103,8 @@ class _Post:
     """What all events of one batch share, found once."""
 
     __slots__ = (
-        "_app_id", "_batch", "_extras", "_origin", "_place", "_sent_at", "_session", "_session_id",
-        "_session_place", "_window",
+        "_app_id", "_batch", "_extras", "_origin", "_own", "_own_place", "_place", "_sent_at",
+        "_session", "_session_id", "_session_place", "_window",
     )  # fmt: skip
 
     def __init__(self, batch: Batch, origin: Origin) -> None:
@@ -119,16 +119,22 @@ class _Post:
         move = skew.correction(sent_at, origin.received_at, batch.stamp, is_retry=origin.is_retry)
         self._window = skew.Window(sent_at, origin.received_at, move)
         self._place = self._place_in(batch.context)
+        self._own: Context | None = None  # the context of an event before
+        self._own_place: _Place | None = None
         self._session: str | None = None  # of the event before, as it came
         self._session_place: _Place | None = None
         self._session_id = ""  # and as it is stored
 
     def place_of(self, event: Event) -> _Place:
         """Where the event happened. Raises _Rejected."""
-        if event.context is None:
+        own = event.context
+        if own is None:
             place = self._place
+        elif own == self._own:  # SDKs that repeat their context say the same in each event
+            place = self._own_place
         else:
-            place = self._place_in(contexts.merge(self._batch.context, event.context))
+            place = self._place_in(contexts.merge(self._batch.context, own))
+            self._own, self._own_place = own, place
         if place is None:
             raise _Rejected(Code.MISSING_FIELD, "`device.id` is missing - at `$.context`")
         if len(place.device_id) > (limit := self._batch.max_id_length):

@@ -256,3 +256,26 @@ class TestSize:
 
     def test_a_stack_counts_as_it_came_not_as_it_is_escaped(self) -> None:
         assert accepted(event(type="app_crash", crash=Crash(stacktrace="\n" * 250_000)))
+
+
+contexts = st.none() | st.builds(
+    Context,
+    device=st.none() | st.builds(Device, id=st.sampled_from([None, "one", "two"])),
+    locale=st.sampled_from([None, "en", "de"]),
+)
+sessions = st.sampled_from([None, "s-1", "0192f0c0-4c1e-7000-8000-000000000001"])
+
+
+@given(st.lists(st.tuples(contexts, sessions), min_size=1, max_size=12))
+def test_what_events_share_is_found_once_and_changes_none_of_them(
+    said: list[tuple[Context | None, str | None]],
+) -> None:
+    events = [
+        event(event_id=f"e-{number}", context=context, session_id=session)
+        for number, (context, session) in enumerate(said)
+    ]
+
+    together = prepared(*events).records
+    alone = [record for one in events for record in prepared(one).records]
+
+    assert together == alone

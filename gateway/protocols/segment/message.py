@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import msgspec
 from msgspec import Raw, Struct
 
@@ -27,6 +29,8 @@ _PLACED = {
     "sentAt", "context", "properties", "traits", "category",
 }  # fmt: skip
 _PLUMBING = {"integrations", "_metadata", "writeKey", "channel", "receivedAt"}
+REPEATED_BYTES = 4096  # of a context that is remembered
+
 _encode = msgspec.json.Encoder().encode
 
 
@@ -130,7 +134,21 @@ def _properties(keys: dict[str, Raw], event_type: str) -> dict[str, Raw]:
 
 def _context(keys: dict[str, Raw], user_id: str) -> Loose:
     """The call's own context, in our fields; the device is the install, else the user."""
-    value = reading.as_value(keys.get("context"))
+    raw = bytes(keys.get("context") or b"null")
+    install = reading.as_text(keys.get("anonymousId"))
+    if len(raw) > REPEATED_BYTES:
+        return _read_context(raw, install, user_id)
+    return _repeated_context(raw, install, user_id)
+
+
+@lru_cache(maxsize=16)
+def _repeated_context(raw: bytes, install: str, user_id: str) -> Loose:
+    """Every call of a batch repeats it. Nobody changes what is returned."""
+    return _read_context(raw, install, user_id)
+
+
+def _read_context(raw: bytes, install: str, user_id: str) -> Loose:
+    value = reading.as_value(Raw(raw))
     parts = dict(value) if isinstance(value, dict) else {}
     app = parts.get("app")
     if isinstance(app, dict) and "namespace" in app:
@@ -146,7 +164,6 @@ def _context(keys: dict[str, Raw], user_id: str) -> Loose:
     if isinstance(network, dict):
         context.network = _network(network, extras)
     device = context.device or Device()
-    install = reading.as_text(keys.get("anonymousId"))
     if install and device.id and device.id != install:
         extras["$context.device.id"] = Raw(_encode(device.id))
     device.id = install or device.id or user_id or None
