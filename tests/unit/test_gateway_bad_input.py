@@ -101,7 +101,8 @@ REFUSED: list[tuple[str, bytes, dict[str, str], int, str]] = [
         415,
         "unsupported_encoding",
     ),
-    ("brotli", GOOD, {"content_encoding": "br"}, 415, "unsupported_encoding"),
+    ("compress", GOOD, {"content_encoding": "compress"}, 415, "unsupported_encoding"),
+    ("no brotli", GOOD, {"content_encoding": "br"}, 400, "invalid_encoding"),
     ("UTF-16", GOOD.decode().encode("utf-16"), {}, 400, "invalid_json"),
 ]
 
