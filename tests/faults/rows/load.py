@@ -35,7 +35,7 @@ def retry_storm(rig: FaultRig, scale: float) -> Found:
     length = seconds(scale, 12, 4)
     clients = times(scale, 5_000, 100)
     rig.say("building bodies")
-    posts = build(times(scale, 7_500, 1_300), EVENTS)
+    posts = build(times(scale, 10_000, 1_300), EVENTS)  # one per client, and those that are taken
     proxy = KafkaProxy(rig.kafka.bootstrap)
     proxy.before_answer = lambda _: time.sleep(ANSWER_DELAY_SECONDS)
     rig.gateway_bootstrap = proxy.bootstrap
