@@ -7,6 +7,7 @@ event, and what it says beyond these fields becomes properties.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Literal
@@ -181,3 +182,7 @@ class Batch(Struct, frozen=True, kw_only=True, gc=False):
     positions: list[int] = []  # of the events in the POST, where it has more than this batch
     ignored: int = 0  # items that are no events of ours: traces, heartbeats, flags
     receipt: str = ""  # what the answer has to say of the body
+
+    def numbered(self) -> Iterator[tuple[int, Event | Rejection]]:
+        """The events, each with its position in the POST."""
+        return zip(self.positions or range(len(self.events)), self.events, strict=True)

@@ -32,6 +32,14 @@ class Rejection(Struct, frozen=True, gc=False):
     original: bytes = b""
 
 
+class Rejected(Exception):
+    """One event is not taken. The text names the field and the limit."""
+
+    def __init__(self, code: Code, text: str) -> None:
+        super().__init__(text)
+        self.code = code
+
+
 class Kept(StrEnum):
     """Where accepted events lie when the phone hears of it."""
 

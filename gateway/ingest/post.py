@@ -273,10 +273,9 @@ def _without_originals(outcomes: Outcomes) -> Outcomes:
 def _of_nobody(batch: Batch) -> Outcomes:
     """Nobody's events: final, and no app has a dead letter of them."""
     text = "this write key is not known"
-    positions = batch.positions or range(len(batch.events))
     rejected = [
         Rejection(position, Code.UNKNOWN_KEY, text, event.event_id)
-        for position, event in zip(positions, batch.events, strict=True)
+        for position, event in batch.numbered()
     ]
     return Outcomes(0, {}, rejected, [])
 

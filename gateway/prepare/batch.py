@@ -22,7 +22,7 @@ from gateway.contract.event import (
 )
 from gateway.contract.record import EventFields, Record
 from gateway.contract.topics import APP_EVENTS, MAX_RECORD_BYTES
-from gateway.contract.verdict import Code, Rejection
+from gateway.contract.verdict import Code, Rejected, Rejection
 from gateway.prepare import context as contexts
 from gateway.prepare import crash as crashes
 from gateway.prepare import identity, skew
@@ -52,12 +52,6 @@ class Prepared(Struct, frozen=True, gc=False):
     outcomes: Outcomes
 
 
-class _Rejected(Exception):
-    def __init__(self, code: Code, text: str) -> None:
-        super().__init__(text)
-        self.code = code
-
-
 class _Place(Struct, frozen=True, gc=False):
     """Where events happened: the device they are keyed by, and the record's encoded tail."""
 
@@ -74,8 +68,7 @@ def prepare(batch: Batch, origin: Origin) -> Prepared:
     rejected: list[Rejection] = []
     duplicates: list[int] = []
     seen: set[tuple[str, str]] = set()
-    positions = batch.positions or range(len(batch.events))
-    for index, event in zip(positions, batch.events, strict=True):
+    for index, event in batch.numbered():
         if type(event) is Rejection:  # isinstance would ask its metaclass, which costs more
             rejected.append(event)
             continue
@@ -85,7 +78,7 @@ def prepare(batch: Batch, origin: Origin) -> Prepared:
             value = record.encode(fields)
             if len(value) > MAX_EVENT_BYTES:
                 _check_size(event, fields, value)
-        except _Rejected as reason:
+        except Rejected as reason:
             rejected.append(_rejection(index, event, reason))
             continue
         identifier = (fields.event_id, place.device_id)
@@ -126,7 +119,7 @@ class _Post:
         self._session_id = ""  # and as it is stored
 
     def place_of(self, event: Event) -> _Place:
-        """Where the event happened. Raises _Rejected."""
+        """Where the event happened. Raises Rejected."""
         own = event.context
         if own is None:
             place = self._place
@@ -136,10 +129,10 @@ class _Post:
             place = self._place_in(contexts.merge(self._batch.context, own))
             self._own, self._own_place = own, place
         if place is None:
-            raise _Rejected(Code.MISSING_FIELD, "`device.id` is missing - at `$.context`")
+            raise Rejected(Code.MISSING_FIELD, "`device.id` is missing - at `$.context`")
         if len(place.device_id) > (limit := self._batch.max_id_length):
             text = f"`device.id` is longer than {limit} - at `$.context`"
-            raise _Rejected(Code.ID_TOO_LONG, text)
+            raise Rejected(Code.ID_TOO_LONG, text)
         return place
 
     def _place_in(self, context: Context | None) -> _Place | None:
@@ -150,12 +143,12 @@ class _Post:
         return _Place(device.id, device.id.encode(), record.suffix_of(fields))
 
     def fields_of(self, event: Event, place: _Place) -> EventFields:
-        """The event as columns. Raises _Rejected."""
+        """The event as columns. Raises Rejected."""
         event_type, event_name = event.type, event.name or ""
         if event_type not in EVENT_TYPES:
             event_type, event_name = "track", event_type
         elif not event_name and event_type in NAMED_TYPES:
-            raise _Rejected(Code.MISSING_FIELD, f"`name` is required for type `{event_type}`")
+            raise Rejected(Code.MISSING_FIELD, f"`name` is required for type `{event_type}`")
         occurred_at, ts, quality = self._window.place(event.timestamp)
         event_id, source_id = event.event_id, ""
         if not is_canonical(event_id):
@@ -246,10 +239,10 @@ def _check_size(event: Event, fields: EventFields, value: bytes) -> None:
     if fields.crash_stack:
         own += len(fields.crash_stack.encode()) - len(msgspec.json.encode(fields.crash_stack))
     if own > limit or len(value) > MAX_RECORD_BYTES:
-        raise _Rejected(Code.EVENT_TOO_LARGE, f"the event has {own} bytes, the limit is {limit}")
+        raise Rejected(Code.EVENT_TOO_LARGE, f"the event has {own} bytes, the limit is {limit}")
 
 
-def _rejection(index: int, event: Event, reason: _Rejected) -> Rejection:
+def _rejection(index: int, event: Event, reason: Rejected) -> Rejection:
     return Rejection(
         index=index,
         code=reason.code,

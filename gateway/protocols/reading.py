@@ -89,6 +89,16 @@ def as_text(raw: Raw | None) -> str:
     return ""
 
 
+def take(properties: dict[str, Raw], *names: str) -> str | None:
+    """The first of these that is text or a number; only that one is taken out."""
+    for name in names:
+        text = as_text(properties.get(name))
+        if text:
+            del properties[name]
+            return text
+    return None
+
+
 def content_id(*parts: bytes) -> str:
     """An id for an event that has none: the same bytes sent again have the same one."""
     return "sha256-" + sha256(b"\x1f".join(parts)).hexdigest()[:40]

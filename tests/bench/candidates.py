@@ -33,9 +33,6 @@ class Candidate:
         """Of all its processes, as the scheduler counted it."""
         return sum(cpu_seconds(one.pid) for one in self._tree())
 
-    def rss_bytes(self) -> int:
-        return int(sum(one.memory_info().rss for one in self._tree()))
-
     def _tree(self) -> list[psutil.Process]:
         process = psutil.Process(self.process.pid)
         return [process, *process.children(recursive=True)]

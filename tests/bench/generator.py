@@ -51,13 +51,7 @@ class Load:
 
     def run(self, posts: int) -> int:
         """How many were good: all. Raises SystemExit when one was not, or nothing comes."""
-        poll = select.epoll()
-        by_fd = {
-            one.fileno(): (one, request)
-            for one, request in zip(self._sockets, self._requests, strict=True)
-        }
-        for fd in by_fd:
-            poll.register(fd, select.EPOLLIN)
+        poll, by_fd = self._watched()
         left = posts
         for one, request in by_fd.values():
             if left:
@@ -90,13 +84,7 @@ class Load:
     def paced(self, posts: int, per_second: float) -> list[float]:
         """Seconds from the time each POST was due to its answer. The loop is open: a POST is due
         whether or not those before it were answered, so a stall counts for all it holds up."""
-        poll = select.epoll()
-        by_fd = {
-            one.fileno(): (one, request)
-            for one, request in zip(self._sockets, self._requests, strict=True)
-        }
-        for fd in by_fd:
-            poll.register(fd, select.EPOLLIN)
+        poll, by_fd = self._watched()
         idle = list(by_fd)
         due_of: dict[int, float] = {}
         found: list[float] = []
@@ -119,6 +107,17 @@ class Load:
                 idle.append(fd)
         poll.close()
         return found
+
+    def _watched(self) -> tuple[select.epoll, dict[int, tuple[socket.socket, bytes]]]:
+        """Every connection by its descriptor, with what is sent on it, and who tells of answers."""
+        poll = select.epoll()
+        by_fd = {
+            one.fileno(): (one, request)
+            for one, request in zip(self._sockets, self._requests, strict=True)
+        }
+        for fd in by_fd:
+            poll.register(fd, select.EPOLLIN)
+        return poll, by_fd
 
     def close(self) -> None:
         for one in self._sockets:

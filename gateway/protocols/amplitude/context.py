@@ -6,7 +6,7 @@ from msgspec import Raw
 
 from gateway.contract.event import App, Context, Device, Library, Network, OperatingSystem
 from gateway.protocols import reading
-from gateway.protocols.mixpanel.context import take
+from gateway.protocols.reading import take
 
 LANGUAGE_CODE_LENGTH = 3  # a longer one is a whole locale, or the language's name
 

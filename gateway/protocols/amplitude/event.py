@@ -12,20 +12,14 @@ from gateway.contract.event import (
     MAX_SEQUENCE,
     Event,
 )
-from gateway.contract.verdict import Code, Rejection
+from gateway.contract.verdict import Code, Rejected, Rejection
 from gateway.protocols import reading, times
 from gateway.protocols.amplitude.context import take_context
 from gateway.protocols.amplitude.names import PREFIX, SCREEN_NAME, TYPES
 from gateway.protocols.loose import without_nulls
-from gateway.protocols.mixpanel.context import take
+from gateway.protocols.reading import take
 
 _encode = msgspec.json.Encoder().encode
-
-
-class _Bad(Exception):
-    def __init__(self, code: Code, text: str) -> None:
-        super().__init__(text)
-        self.code = code
 
 
 def event_of(index: int, raw: Raw, sent_at: Raw | None) -> Event | Rejection:
@@ -33,7 +27,7 @@ def event_of(index: int, raw: Raw, sent_at: Raw | None) -> Event | Rejection:
     keys = without_nulls(reading.as_object(raw))
     try:
         return _event(keys, raw, sent_at)
-    except _Bad as reason:
+    except Rejected as reason:
         text = f"{reason} - at `$.events[{index}]`"
         event_id = reading.as_text(keys.get("insert_id"))[:64]
         return Rejection(index, reason.code, text, event_id, bytes(raw))
@@ -42,19 +36,19 @@ def event_of(index: int, raw: Raw, sent_at: Raw | None) -> Event | Rejection:
 def _event(keys: dict[str, Raw], raw: Raw, sent_at: Raw | None) -> Event:
     """Whatever has a field leaves `keys`; the rest become `$event.` properties."""
     if not keys:
-        raise _Bad(Code.INVALID_JSON, "Expected `object`")
+        raise Rejected(Code.INVALID_JSON, "Expected `object`")
     name = take(keys, "event_type")
     if not name:
-        raise _Bad(Code.MISSING_FIELD, "`event_type` is missing")
+        raise Rejected(Code.MISSING_FIELD, "`event_type` is missing")
     event_type = TYPES.get(name.lower(), "track")
     user_id = _checked("user_id", take(keys, "user_id"))
     device_id = _checked("device_id", take(keys, "device_id")) or user_id
     if not device_id:
-        raise _Bad(Code.MISSING_FIELD, "`device_id` is missing")
+        raise Rejected(Code.MISSING_FIELD, "`device_id` is missing")
     own_time = keys.pop("time", None) or keys.pop("timestamp", None)
     time = own_time or sent_at
     if time is None:
-        raise _Bad(Code.MISSING_FIELD, "`time` is missing")
+        raise Rejected(Code.MISSING_FIELD, "`time` is missing")
     event_id = take(keys, "insert_id", "uuid") or _named_id(keys, raw, device_id, own_time)
     sequence = _take_sequence(keys)
     session_id = _take_session(keys)
@@ -120,7 +114,7 @@ def _take_properties(keys: dict[str, Raw], event_type: str) -> dict[str, Raw]:
             del keys[other]
     if len(properties) > MAX_PROPERTIES:
         text = f"`{own}` has {len(properties)} entries, the limit is {MAX_PROPERTIES}"
-        raise _Bad(Code.TOO_MANY_PROPERTIES, text)
+        raise Rejected(Code.TOO_MANY_PROPERTIES, text)
     return properties
 
 
@@ -139,5 +133,5 @@ def _name(name: str, event_type: str, properties: dict[str, Raw]) -> str:
 
 def _checked(name: str, text: str | None) -> str:
     if text and len(text) > MAX_FOREIGN_ID_LENGTH:
-        raise _Bad(Code.ID_TOO_LONG, f"`{name}` is longer than {MAX_FOREIGN_ID_LENGTH}")
+        raise Rejected(Code.ID_TOO_LONG, f"`{name}` is longer than {MAX_FOREIGN_ID_LENGTH}")
     return text or ""

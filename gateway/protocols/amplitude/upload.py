@@ -5,8 +5,7 @@ from __future__ import annotations
 from msgspec import Raw, Struct
 
 from gateway.contract.refusal import RefusalCode, Refused
-from gateway.protocols import forms, reading
-from gateway.protocols.mixpanel import items
+from gateway.protocols import forms, items, reading
 
 
 class Upload(Struct, frozen=True, gc=False):
@@ -18,7 +17,7 @@ class Upload(Struct, frozen=True, gc=False):
 
 def upload_of(body: bytes) -> Upload:
     """Raises Refused."""
-    if body and not items.is_json(body):
+    if body and not forms.is_json(body):
         fields = forms.fields(body)
         if "client" in fields or "e" in fields:
             return _of_form(fields)

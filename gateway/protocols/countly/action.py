@@ -14,13 +14,12 @@ from gateway.contract.event import (
     Event,
 )
 from gateway.contract.refusal import Refused
-from gateway.contract.verdict import Code, Rejection
-from gateway.protocols import reading
+from gateway.contract.verdict import Code, Rejected, Rejection
+from gateway.protocols import items, reading
 from gateway.protocols.countly.context import take_context
 from gateway.protocols.countly.crash import take_crash
-from gateway.protocols.countly.request import ACTIONS, Bad, Request
+from gateway.protocols.countly.request import ACTIONS, Request
 from gateway.protocols.loose import without_nulls
-from gateway.protocols.mixpanel import items
 
 VIEW = "[CLY]_view"
 
@@ -38,8 +37,8 @@ def events_of(request: Request) -> list[Event | Rejection]:
         maker = makers.get(action)
         try:
             found += maker(request, text) if maker else _session(request, action)
-        except (Bad, Refused) as reason:
-            code = reason.code if isinstance(reason, Bad) else Code.INVALID_JSON
+        except (Rejected, Refused) as reason:
+            code = reason.code if isinstance(reason, Rejected) else Code.INVALID_JSON
             at = f"{reason} - at `{action}`"
             found.append(Rejection(0, code, at, "", text))
     return [
@@ -61,7 +60,7 @@ def _events(request: Request, text: bytes) -> Iterator[Event | Rejection]:
     for index, raw in enumerate(items.items_of(text)):
         try:
             yield _tracked(request, index, raw)
-        except Bad as reason:
+        except Rejected as reason:
             at = f"{reason} - at `events[{index}]`"
             yield Rejection(0, reason.code, at, "", bytes(raw))
 
@@ -69,10 +68,10 @@ def _events(request: Request, text: bytes) -> Iterator[Event | Rejection]:
 def _tracked(request: Request, index: int, raw: Raw) -> Event:
     keys = without_nulls(reading.as_object(raw))
     if not keys:
-        raise Bad(Code.INVALID_JSON, "Expected `object`")
+        raise Rejected(Code.INVALID_JSON, "Expected `object`")
     name = reading.as_text(keys.get("key"))
     if not name:
-        raise Bad(Code.MISSING_FIELD, "`key` is missing")
+        raise Rejected(Code.MISSING_FIELD, "`key` is missing")
     segmentation = without_nulls(reading.as_object(keys.get("segmentation")))
     properties = dict(segmentation)
     placed = {"key", "id", "timestamp", "hour", "dow"}
@@ -118,12 +117,12 @@ def _event(
     properties: dict[str, Raw],
     timestamp: Raw | None = None,
 ) -> Event:
-    """What has a field leaves `properties`, the rest are the event's own. Raises Bad."""
+    """What has a field leaves `properties`, the rest are the event's own. Raises Rejected."""
     if len(properties) > MAX_PROPERTIES:
         text = f"there are {len(properties)} properties, the limit is {MAX_PROPERTIES}"
-        raise Bad(Code.TOO_MANY_PROPERTIES, text)
+        raise Rejected(Code.TOO_MANY_PROPERTIES, text)
     if len(event_id) > MAX_FOREIGN_ID_LENGTH:
-        raise Bad(Code.ID_TOO_LONG, f"`id` is longer than {MAX_FOREIGN_ID_LENGTH}")
+        raise Rejected(Code.ID_TOO_LONG, f"`id` is longer than {MAX_FOREIGN_ID_LENGTH}")
     context = take_context(request, properties if event_type not in ("track", "screen") else {})
     return Event(
         event_id=event_id,

@@ -6,12 +6,12 @@ from msgspec import Raw
 
 from gateway.contract.event import App, Context, Device, Library, Network, OperatingSystem
 from gateway.protocols.countly.request import Request
-from gateway.protocols.mixpanel.context import take
+from gateway.protocols.reading import take
 
 
 def take_context(request: Request, told: dict[str, Raw]) -> Context:
     """Move what has a field of its own from `told` (a session's metrics, or a crash) into a
-    context. Raises Bad."""
+    context. Raises Rejected."""
     return Context(
         app=App(version=take(told, "_app_version") or request.text("av") or None),
         os=OperatingSystem(name=take(told, "_os"), version=take(told, "_os_version")),

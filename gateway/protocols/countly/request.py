@@ -8,20 +8,12 @@ import msgspec
 from msgspec import Raw, Struct
 
 from gateway.contract.event import MAX_FOREIGN_ID_LENGTH
-from gateway.contract.verdict import Code
+from gateway.contract.verdict import Code, Rejected
 from gateway.protocols import reading, times
 
 ACTIONS = ("begin_session", "events", "crash", "user_details", "end_session")  # as they happened
 
 _encode = msgspec.json.Encoder().encode
-
-
-class Bad(Exception):
-    """This action is not taken."""
-
-    def __init__(self, code: Code, text: str) -> None:
-        super().__init__(text)
-        self.code = code
 
 
 class Request(Struct, frozen=True, gc=False):
@@ -34,20 +26,20 @@ class Request(Struct, frozen=True, gc=False):
 
     @property
     def device_id(self) -> str:
-        """Raises Bad."""
+        """Raises Rejected."""
         device_id = self.text("device_id")
         if not device_id:
-            raise Bad(Code.MISSING_FIELD, "`device_id` is missing")
+            raise Rejected(Code.MISSING_FIELD, "`device_id` is missing")
         if len(device_id) > MAX_FOREIGN_ID_LENGTH:
-            raise Bad(Code.ID_TOO_LONG, f"`device_id` is longer than {MAX_FOREIGN_ID_LENGTH}")
+            raise Rejected(Code.ID_TOO_LONG, f"`device_id` is longer than {MAX_FOREIGN_ID_LENGTH}")
         return device_id
 
     def timestamp(self, own: Raw | None, properties: dict[str, Raw]) -> datetime | None:
         """An action's own time, else the request's; one that is none goes to `properties`.
-        Raises Bad."""
+        Raises Rejected."""
         value = reading.as_value(own) if own is not None else self.text("timestamp")
         if value in (None, ""):
-            raise Bad(Code.MISSING_FIELD, "`timestamp` is missing")
+            raise Rejected(Code.MISSING_FIELD, "`timestamp` is missing")
         found = times.parse(value)
         if found is None:
             properties["$timestamp"] = own if own is not None else Raw(_encode(value))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import Raw
 
 from gateway.contract.event import App, Context, Device, Library, Network, OperatingSystem
-from gateway.protocols import reading
+from gateway.protocols.reading import take
 
 
 def take_context(properties: dict[str, Raw], device_id: str) -> Context:
@@ -31,16 +31,6 @@ def take_context(properties: dict[str, Raw], device_id: str) -> Context:
         ),
         country=take(properties, "mp_country_code"),
     )
-
-
-def take(properties: dict[str, Raw], *names: str) -> str | None:
-    """The first of them that is text or a number; only that one is taken out."""
-    for name in names:
-        text = reading.as_text(properties.get(name))
-        if text:
-            del properties[name]
-            return text
-    return None
 
 
 def _network(properties: dict[str, Raw]) -> str | None:

@@ -8,13 +8,13 @@ import msgspec
 from msgspec import Raw
 
 from gateway.contract.event import MAX_NAME_LENGTH, Crash, Event, ExceptionInfo
-from gateway.contract.verdict import Code, Rejection
+from gateway.contract.verdict import Code, Rejected, Rejection
 from gateway.protocols import reading
-from gateway.protocols.mixpanel.context import take
 from gateway.protocols.mixpanel.fields import ANONYMOUS, event_of
-from gateway.protocols.mixpanel.item import METADATA, Bad, Item, checked
+from gateway.protocols.mixpanel.item import METADATA, Item, checked
 from gateway.protocols.mixpanel.names import LIFECYCLE, SESSION
 from gateway.protocols.mixpanel.visit import visit
+from gateway.protocols.reading import take
 
 _java_class = re.compile(r"([A-Za-z_$][\w$]*(?:\.[A-Za-z_$][\w$]*)+)(?::|$)")
 _encode = msgspec.json.Encoder().encode
@@ -25,7 +25,7 @@ def events_of(item: Item, *, is_profile: bool, needs_token: bool) -> list[Event]
     try:
         _check(item, needs_token=needs_token)
         return [_profile(item)] if is_profile else _tracked(item)
-    except Bad as reason:
+    except Rejected as reason:
         event_id = reading.as_text(item.properties.get("$insert_id"))[:64]
         text = f"{reason} - at `$[{item.index}]`"
         return Rejection(item.index, reason.code, text, event_id, bytes(item.raw))
@@ -33,15 +33,15 @@ def events_of(item: Item, *, is_profile: bool, needs_token: bool) -> list[Event]
 
 def _check(item: Item, *, needs_token: bool) -> None:
     if not item.keys:
-        raise Bad(Code.INVALID_JSON, "Expected `object`")
+        raise Rejected(Code.INVALID_JSON, "Expected `object`")
     if needs_token and not item.token:
-        raise Bad(Code.MISSING_FIELD, "`token` is missing")
+        raise Rejected(Code.MISSING_FIELD, "`token` is missing")
 
 
 def _tracked(item: Item) -> list[Event]:
     name = reading.as_text(item.keys.get("event"))
     if not name:
-        raise Bad(Code.MISSING_FIELD, "`event` is missing")
+        raise Rejected(Code.MISSING_FIELD, "`event` is missing")
     properties = dict(item.properties)
     properties.pop("token", None)
     source = take(properties, "$insert_id") or item.metadata_text("$mp_event_id")

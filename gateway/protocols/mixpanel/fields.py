@@ -5,22 +5,23 @@ from __future__ import annotations
 from msgspec import Raw
 
 from gateway.contract.event import MAX_FOREIGN_ID_LENGTH, MAX_PROPERTIES, MAX_SEQUENCE, Event
-from gateway.contract.verdict import Code
+from gateway.contract.verdict import Code, Rejected
 from gateway.protocols import reading, times
-from gateway.protocols.mixpanel.context import take, take_context
-from gateway.protocols.mixpanel.item import METADATA, Bad, Item, checked
+from gateway.protocols.mixpanel.context import take_context
+from gateway.protocols.mixpanel.item import METADATA, Item, checked
+from gateway.protocols.reading import take
 
 ANONYMOUS = "$device:"  # before a distinct_id that is an install, not a user
 
 
 def event_of(item: Item, properties: dict[str, Raw], event_id: str, time_key: str) -> Event:
     """An event without its type. What has a field leaves `properties`, the rest are the event's
-    own. Raises Bad."""
+    own. Raises Rejected."""
     if len(properties) > MAX_PROPERTIES:
         text = f"`properties` has {len(properties)} entries, the limit is {MAX_PROPERTIES}"
-        raise Bad(Code.TOO_MANY_PROPERTIES, text)
+        raise Rejected(Code.TOO_MANY_PROPERTIES, text)
     if time_key not in properties:
-        raise Bad(Code.MISSING_FIELD, f"`{time_key}` is missing")
+        raise Rejected(Code.MISSING_FIELD, f"`{time_key}` is missing")
     time = properties.pop(time_key)
     timestamp = times.parse(reading.as_value(time))
     if timestamp is None:
@@ -47,7 +48,7 @@ def _device(properties: dict[str, Raw], user_id: str) -> str:
     anonymous = reading.as_text(properties.get("distinct_id")).removeprefix(ANONYMOUS)
     device_id = take(properties, "$device_id") or anonymous
     if not device_id:
-        raise Bad(Code.MISSING_FIELD, "`$device_id` is missing")
+        raise Rejected(Code.MISSING_FIELD, "`$device_id` is missing")
     if anonymous in (device_id, user_id):
         properties.pop("distinct_id", None)
     return checked("$device_id", device_id)

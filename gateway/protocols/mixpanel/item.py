@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import Raw, Struct
 
 from gateway.contract.event import MAX_FOREIGN_ID_LENGTH
-from gateway.contract.verdict import Code
+from gateway.contract.verdict import Code, Rejected
 from gateway.protocols import reading
 from gateway.protocols.loose import without_nulls
 
@@ -30,14 +30,6 @@ class Item(Struct, frozen=True, gc=False):
         return reading.as_text(self.metadata.get(name))
 
 
-class Bad(Exception):
-    """This item is not taken."""
-
-    def __init__(self, code: Code, text: str) -> None:
-        super().__init__(text)
-        self.code = code
-
-
 def item_of(index: int, raw: Raw) -> Item:
     keys = without_nulls(reading.as_object(raw))
     properties = without_nulls(reading.as_object(keys.get("properties")))
@@ -45,7 +37,7 @@ def item_of(index: int, raw: Raw) -> Item:
 
 
 def checked(name: str, text: str | None) -> str:
-    """An id within its limit. Raises Bad."""
+    """An id within its limit. Raises Rejected."""
     if text and len(text) > MAX_FOREIGN_ID_LENGTH:
-        raise Bad(Code.ID_TOO_LONG, f"`{name}` is longer than {MAX_FOREIGN_ID_LENGTH}")
+        raise Rejected(Code.ID_TOO_LONG, f"`{name}` is longer than {MAX_FOREIGN_ID_LENGTH}")
     return text or ""

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
 
 from msgspec import Raw, Struct
 
 from gateway.contract.refusal import RefusalCode, Refused
-from gateway.protocols import forms
-from gateway.protocols.mixpanel import items
+from gateway.protocols import forms, items
 from gateway.protocols.protocol import Head
 
 VERBOSE = "verbose"
@@ -39,7 +36,7 @@ class Content(Struct, frozen=True, gc=False):
 
 def content_of(head: Head, body: bytes) -> Content:
     """Raises Refused."""
-    if items.is_json(body):
+    if forms.is_json(body):
         return Content(body, "")
     fields = forms.fields(body) or forms.fields(head.query)
     if "data" not in fields:
@@ -54,15 +51,3 @@ def content_of(head: Head, body: bytes) -> Content:
 def asks_verbose(head: Head) -> bool:
     """Whether its query asks for the verbose answer."""
     return forms.fields(head.query).get("verbose") == b"1"
-
-
-def basic_user(head: Head) -> str | None:
-    """The user of Basic authorization: /import has its key there, if its events have none."""
-    scheme, _, encoded = head.header(b"authorization").partition(" ")
-    if scheme.lower() != "basic":
-        return None
-    try:
-        pair = base64.b64decode(encoded.strip(), validate=True).decode("utf-8", "replace")
-    except (binascii.Error, ValueError):
-        return None
-    return pair.partition(":")[0] or None

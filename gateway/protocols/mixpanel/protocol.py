@@ -9,6 +9,7 @@ import msgspec
 from gateway.contract.event import MAX_FOREIGN_ID_LENGTH, Batch, Event, Stamp
 from gateway.contract.refusal import Refusal, RefusalCode, Refused
 from gateway.contract.verdict import Code, Rejection, Verdicts
+from gateway.protocols.authorization import basic_user
 from gateway.protocols.mixpanel.event import events_of
 from gateway.protocols.mixpanel.item import Item, item_of
 from gateway.protocols.mixpanel.post import (
@@ -16,7 +17,6 @@ from gateway.protocols.mixpanel.post import (
     VERBOSE,
     Content,
     asks_verbose,
-    basic_user,
     content_of,
 )
 from gateway.protocols.protocol import Answer, Head, Route

@@ -24,7 +24,7 @@ from gateway.contract.event import (
     Stamp,
 )
 from gateway.contract.refusal import RefusalCode, Refused
-from gateway.contract.verdict import Code, Rejection
+from gateway.contract.verdict import Code, Rejected, Rejection
 from gateway.protocols import times
 from gateway.protocols.loose import Loose, context_of, without_nulls
 
@@ -40,14 +40,6 @@ MAX_LEFT_OUT = 20  # names of keys that are too large
 BATCH_KEYS = ("sent_at", "context", "write_key", "events")
 EVENT_KEYS = Event.__struct_fields__
 CRASH_KEYS = Crash.__struct_fields__
-
-
-class _Bad(Exception):
-    """One event cannot be taken."""
-
-    def __init__(self, code: Code, text: str) -> None:
-        super().__init__(text)
-        self.code = code
 
 
 def decode(body: bytes) -> Batch:
@@ -149,7 +141,7 @@ def _event(index: int, raw: bytes) -> Event | Rejection:
             return _rejection(index, Code.INVALID_JSON, "Expected `object`", "", raw)
         event_id = (_text(keys.get("event_id")) or "")[:MAX_ID_LENGTH]
         return _from_keys(keys)
-    except _Bad as reason:
+    except Rejected as reason:
         return _rejection(index, reason.code, str(reason), event_id, raw)
 
 
@@ -165,7 +157,7 @@ def _from_keys(keys: dict[str, Raw]) -> Event:
     known = {name: raw for name, raw in keys.items() if name in EVENT_KEYS}
     for name in ("event_id", "type", "timestamp"):
         if name not in known:
-            raise _Bad(Code.MISSING_FIELD, f"`{name}` is missing - at `$.{name}`")
+            raise Rejected(Code.MISSING_FIELD, f"`{name}` is missing - at `$.{name}`")
     sent = known.pop("timestamp")
     timestamp = times.parse(_any_of(sent))
     if timestamp is None:
@@ -185,7 +177,7 @@ def _typed(known: dict[str, Raw]) -> Event:
     try:
         return _strict_event.decode(_encode({"timestamp": None, **known}))
     except msgspec.ValidationError as error:
-        raise _Bad(_code_of(str(error)), str(error)) from None
+        raise Rejected(_code_of(str(error)), str(error)) from None
 
 
 def _code_of(text: str) -> Code:
@@ -202,7 +194,7 @@ def _event_context(raw: Raw | None, extras: dict[str, Raw]) -> Context | None:
         return None
     if len(bytes(raw)) > MAX_CONTEXT_BYTES:
         text = f"the context has more than {MAX_CONTEXT_BYTES} bytes - at `$.context`"
-        raise _Bad(Code.CONTEXT_TOO_LARGE, text)
+        raise Rejected(Code.CONTEXT_TOO_LARGE, text)
     loose = context_of(_any_of(raw))
     extras.update(loose.extras)
     return loose.context
@@ -219,7 +211,7 @@ def _event_crash(raw: Raw | None, extras: dict[str, Raw]) -> Crash | None:
     try:
         keys = _object.decode(raw)
     except msgspec.ValidationError as error:
-        raise _Bad(Code.INVALID_FIELD, f"{error} - at `$.crash`") from None
+        raise Rejected(Code.INVALID_FIELD, f"{error} - at `$.crash`") from None
     crash = Crash()
     for name, value in keys.items():
         try:

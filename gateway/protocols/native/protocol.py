@@ -9,6 +9,7 @@ import msgspec
 from gateway.contract.event import MAX_CONTEXT_BYTES, Batch, Event, Stamp
 from gateway.contract.refusal import Refusal, RefusalCode, Refused
 from gateway.contract.verdict import Rejection, Verdicts
+from gateway.protocols.authorization import bearer
 from gateway.protocols.native import lenient
 from gateway.protocols.native.wire import (
     ErrorDetail,
@@ -52,10 +53,7 @@ class NativeProtocol:
             )
 
     def credentials(self, head: Head) -> str | None:
-        scheme, _, token = head.header(b"authorization").partition(" ")
-        if scheme.lower() == "bearer" and token.strip():
-            return token.strip()
-        return head.header(b"x-write-key") or None
+        return bearer(head) or head.header(b"x-write-key") or None
 
     def decode(self, head: Head, body: bytes) -> list[Batch]:
         if not body:

@@ -7,11 +7,12 @@ from urllib.parse import unquote_plus
 
 from gateway.contract.event import MAX_FOREIGN_ID_LENGTH, Batch, Event, Stamp
 from gateway.contract.refusal import RefusalCode, Refused
-from gateway.contract.verdict import Code, Rejection, Verdicts
+from gateway.contract.verdict import Code, Rejected, Rejection, Verdicts
+from gateway.protocols.authorization import bearer
 from gateway.protocols.otlp import answers, binary, text
 from gateway.protocols.otlp.logs import Broken, LogRecord, ResourceLogs
 from gateway.protocols.otlp.place import Place, is_too_large, place_of, scope_extras
-from gateway.protocols.otlp.record import Around, Bad, event_of
+from gateway.protocols.otlp.record import Around, event_of
 from gateway.protocols.protocol import Answer, Head, Route
 
 
@@ -30,10 +31,7 @@ class OtlpProtocol:
             )
 
     def credentials(self, head: Head) -> str | None:
-        scheme, _, token = head.header(b"authorization").partition(" ")
-        if scheme.lower() == "bearer" and token.strip():
-            return token.strip()
-        return head.header(b"x-write-key") or _token(head.query) or None
+        return bearer(head) or head.header(b"x-write-key") or _token(head.query) or None
 
     def decode(self, head: Head, body: bytes) -> list[Batch]:
         logs = binary.read(body) if answers.is_binary(head) else text.read(body)
@@ -98,7 +96,7 @@ def _event(index: int, record: LogRecord | Broken, around: Around) -> Event | Re
         return _rejection(index, record.code, record.text, record.original)
     try:
         return event_of(record, around)
-    except Bad as bad:
+    except Rejected as bad:
         return _rejection(index, bad.code, str(bad), record.original())
 
 

@@ -15,7 +15,7 @@ from gateway.contract.event import (
     Event,
     ExceptionInfo,
 )
-from gateway.contract.verdict import Code
+from gateway.contract.verdict import Code, Rejected
 from gateway.protocols import reading, times
 from gateway.protocols.otlp.logs import Attributes, LogRecord
 from gateway.protocols.otlp.names import EXCEPTION, Named, first_text, named
@@ -24,14 +24,6 @@ from gateway.protocols.otlp.place import SESSION_ID, USER_ID, Place, extras, mov
 _EVENT_NAME = "event.name"  # an attribute, before it became a field
 _BODY = "body"
 _encode = msgspec.json.Encoder(order="deterministic").encode
-
-
-class Bad(Exception):
-    """This record cannot be an event."""
-
-    def __init__(self, code: Code, text: str) -> None:
-        super().__init__(text)
-        self.code = code
 
 
 class Around(Struct, frozen=True, gc=False):
@@ -44,7 +36,7 @@ class Around(Struct, frozen=True, gc=False):
 
 
 def event_of(record: LogRecord, around: Around) -> Event | None:
-    """The event of a record; None when it is none of ours. Raises Bad."""
+    """The event of a record; None when it is none of ours. Raises Rejected."""
     attributes, lifted = record.attributes, set[str]()
     event_name = record.event_name
     if not event_name and (event_name := first_text(attributes, (_EVENT_NAME,))):
@@ -85,15 +77,15 @@ def event_of(record: LogRecord, around: Around) -> Event | None:
 
 
 def _check(record: LogRecord, around: Around) -> None:
-    """Raises Bad."""
+    """Raises Rejected."""
     if around.is_too_large:
         text = f"resource and scope have more than {MAX_CONTEXT_BYTES} bytes"
-        raise Bad(Code.CONTEXT_TOO_LARGE, text)
+        raise Rejected(Code.CONTEXT_TOO_LARGE, text)
     if record.time is None:
-        raise Bad(Code.MISSING_FIELD, "`timeUnixNano` is missing")
+        raise Rejected(Code.MISSING_FIELD, "`timeUnixNano` is missing")
     if (count := len(record.attributes)) > MAX_PROPERTIES:
         text = f"`attributes` has {count} entries, the limit is {MAX_PROPERTIES}"
-        raise Bad(Code.TOO_MANY_PROPERTIES, text)
+        raise Rejected(Code.TOO_MANY_PROPERTIES, text)
 
 
 def _others(record: LogRecord, name: Named, event_name: str) -> dict[str, Raw]:
@@ -105,7 +97,7 @@ def _others(record: LogRecord, name: Named, event_name: str) -> dict[str, Raw]:
 
 
 def _id(names: tuple[str, ...], attributes: Attributes, place: Place, lifted: set[str]) -> str:
-    """The first of these ids, the record's before its resource's. Raises Bad."""
+    """The first of these ids, the record's before its resource's. Raises Rejected."""
     for name in names:
         if found := first_text(attributes, (name,)):
             lifted.add(name)
@@ -115,7 +107,7 @@ def _id(names: tuple[str, ...], attributes: Attributes, place: Place, lifted: se
 
 def _checked(name: str, found: str) -> str:
     if len(found) > MAX_FOREIGN_ID_LENGTH:
-        raise Bad(Code.ID_TOO_LONG, f"`{name}` is longer than {MAX_FOREIGN_ID_LENGTH}")
+        raise Rejected(Code.ID_TOO_LONG, f"`{name}` is longer than {MAX_FOREIGN_ID_LENGTH}")
     return found
 
 

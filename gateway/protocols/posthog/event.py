@@ -15,7 +15,7 @@ from gateway.contract.event import (
     Event,
     Library,
 )
-from gateway.contract.verdict import Code, Rejection
+from gateway.contract.verdict import Code, Rejected, Rejection
 from gateway.protocols import reading, times
 from gateway.protocols.posthog.body import Item
 from gateway.protocols.posthog.context import take_context, take_text
@@ -42,12 +42,6 @@ class Sent(Struct, frozen=True, gc=False):
     library: Library | None  # by its head; the events of the older API name it themselves
 
 
-class _Bad(Exception):
-    def __init__(self, code: Code, text: str) -> None:
-        super().__init__(text)
-        self.code = code
-
-
 def is_counted_only(item: Item) -> bool:
     return reading.as_text(item.keys.get("event")).lower() in COUNTED
 
@@ -56,7 +50,7 @@ def event_of(index: int, item: Item, sent: Sent) -> Event | Rejection:
     uuid = reading.as_text(item.keys.get("uuid") or item.properties.get("$insert_id"))
     try:
         return _event(item, uuid, sent)
-    except _Bad as reason:
+    except Rejected as reason:
         text = f"{reason} - at `$.batch[{index}]`"
         return Rejection(index, reason.code, text, uuid[:MAX_FOREIGN_ID_LENGTH], bytes(item.raw))
 
@@ -64,19 +58,19 @@ def event_of(index: int, item: Item, sent: Sent) -> Event | Rejection:
 def _event(item: Item, uuid: str, sent: Sent) -> Event:
     keys, properties = item.keys, dict(item.properties)
     if not keys:
-        raise _Bad(Code.INVALID_JSON, "Expected `object`")
+        raise Rejected(Code.INVALID_JSON, "Expected `object`")
     name = reading.as_text(keys.get("event"))
     if not name:
-        raise _Bad(Code.MISSING_FIELD, "`event` is missing")
+        raise Rejected(Code.MISSING_FIELD, "`event` is missing")
     distinct_id = _distinct_id(keys, properties)
     for what, text in (("uuid", uuid), ("distinct_id", distinct_id)):
         if len(text) > MAX_FOREIGN_ID_LENGTH:
-            raise _Bad(Code.ID_TOO_LONG, f"`{what}` is longer than {MAX_FOREIGN_ID_LENGTH}")
+            raise Rejected(Code.ID_TOO_LONG, f"`{what}` is longer than {MAX_FOREIGN_ID_LENGTH}")
     timestamp = _timestamp(keys, properties, sent)
     device_id = take_text(properties, "$device_id")
     device_id = device_id or take_text(properties, "$anon_distinct_id") or distinct_id
     if not device_id:
-        raise _Bad(Code.MISSING_FIELD, "`distinct_id` is missing")
+        raise Rejected(Code.MISSING_FIELD, "`distinct_id` is missing")
     is_identified = reading.as_value(properties.get("$is_identified")) is True
     user_id = distinct_id if is_identified or name.lower() == "$identify" else ""
     session_id = take_text(properties, "$session_id") or reading.as_text(keys.get("session_id"))
@@ -86,7 +80,7 @@ def _event(item: Item, uuid: str, sent: Sent) -> Event:
         properties.pop(placed, None)
     if len(properties) > MAX_PROPERTIES:
         text = f"`properties` has {len(properties)} entries, the limit is {MAX_PROPERTIES}"
-        raise _Bad(Code.TOO_MANY_PROPERTIES, text)
+        raise Rejected(Code.TOO_MANY_PROPERTIES, text)
     if distinct_id and distinct_id not in (device_id, user_id):
         properties["$event.distinct_id"] = Raw(_encode(distinct_id))
     return Event(
@@ -120,7 +114,7 @@ def _timestamp(keys: dict[str, Raw], properties: dict[str, Raw], sent: Sent) -> 
             properties["$timestamp"] = given
         return instant
     if sent.at is None:
-        raise _Bad(Code.MISSING_FIELD, "`timestamp` is missing")
+        raise Rejected(Code.MISSING_FIELD, "`timestamp` is missing")
     before = reading.as_value(keys.get("offset"))  # milliseconds; so browsers tell the time
     if isinstance(before, int | float) and not isinstance(before, bool):
         try:

@@ -14,6 +14,7 @@ from gateway.contract.event import MAX_FOREIGN_ID_LENGTH, Batch, Event, Library,
 from gateway.contract.refusal import Refusal, RefusalCode, Refused
 from gateway.contract.verdict import Rejection, Verdicts
 from gateway.protocols import reading, times
+from gateway.protocols.authorization import bearer
 from gateway.protocols.posthog import body as bodies
 from gateway.protocols.posthog import stubs
 from gateway.protocols.posthog.event import Sent, event_of, is_counted_only
@@ -53,10 +54,7 @@ class PostHogProtocol:
 
     def credentials(self, head: Head) -> str | None:
         """Only v1 has its key in the head."""
-        if not _is_v1(head):
-            return None
-        scheme, _, token = head.header(b"authorization").partition(" ")
-        return token.strip() or None if scheme.lower() == "bearer" else None
+        return bearer(head) if _is_v1(head) else None
 
     def decode(self, head: Head, body: bytes) -> list[Batch]:
         read = bodies.read(body)

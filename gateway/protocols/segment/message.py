@@ -18,7 +18,7 @@ from gateway.contract.event import (
     ExceptionInfo,
     Network,
 )
-from gateway.contract.verdict import Code, Rejection
+from gateway.contract.verdict import Code, Rejected, Rejection
 from gateway.protocols import reading, times
 from gateway.protocols.loose import Loose, context_of
 from gateway.protocols.segment.names import CALLS, LIFECYCLE
@@ -34,12 +34,6 @@ REPEATED_BYTES = 4096  # of a context that is remembered
 _encode = msgspec.json.Encoder().encode
 
 
-class _Bad(Exception):
-    def __init__(self, code: Code, text: str) -> None:
-        super().__init__(text)
-        self.code = code
-
-
 class Name(Struct, frozen=True, gc=False):
     type: str
     name: str
@@ -52,25 +46,25 @@ def event_of(index: int, raw: Raw, call: str, sent_at: Raw | None) -> Event | Re
     message_id = reading.as_text(keys.get("messageId"))
     try:
         return _event(keys, message_id or reading.content_id(bytes(raw)), call, sent_at)
-    except _Bad as reason:
+    except Rejected as reason:
         text = f"{reason} - at `$.batch[{index}]`"
         return Rejection(index, reason.code, text, message_id[:64], bytes(raw))
 
 
 def _event(keys: dict[str, Raw], event_id: str, call: str, sent_at: Raw | None) -> Event:
     if not keys:
-        raise _Bad(Code.INVALID_JSON, "Expected `object`")
+        raise Rejected(Code.INVALID_JSON, "Expected `object`")
     if len(event_id) > MAX_FOREIGN_ID_LENGTH:
-        raise _Bad(Code.ID_TOO_LONG, f"`messageId` is longer than {MAX_FOREIGN_ID_LENGTH}")
+        raise Rejected(Code.ID_TOO_LONG, f"`messageId` is longer than {MAX_FOREIGN_ID_LENGTH}")
     user_id = reading.as_text(keys.get("userId"))
     if len(user_id) > MAX_FOREIGN_ID_LENGTH:
-        raise _Bad(Code.ID_TOO_LONG, f"`userId` is longer than {MAX_FOREIGN_ID_LENGTH}")
+        raise Rejected(Code.ID_TOO_LONG, f"`userId` is longer than {MAX_FOREIGN_ID_LENGTH}")
     named = _name(keys, call)
     loose = _context(keys, user_id)
     properties = {**_properties(keys, named.type), **named.extras, **loose.extras}
     sent = keys.get("originalTimestamp") or keys.get("timestamp") or keys.get("sentAt") or sent_at
     if sent is None:
-        raise _Bad(Code.MISSING_FIELD, "`timestamp` is missing")
+        raise Rejected(Code.MISSING_FIELD, "`timestamp` is missing")
     timestamp = times.parse(reading.as_value(sent))
     if timestamp is None:
         properties["$timestamp"] = sent
@@ -100,7 +94,7 @@ def _name(keys: dict[str, Raw], call: str) -> Name:
     if kind == "track":
         name = reading.as_text(keys.get("event"))
         if not name:
-            raise _Bad(Code.MISSING_FIELD, "`event` is missing")
+            raise Rejected(Code.MISSING_FIELD, "`event` is missing")
         lifecycle = LIFECYCLE.get(name.lower())
         if lifecycle:
             return Name(lifecycle, "", {})
@@ -124,7 +118,7 @@ def _properties(keys: dict[str, Raw], event_type: str) -> dict[str, Raw]:
     if "category" in keys:
         properties.setdefault("category", keys["category"])
     if len(properties) > MAX_PROPERTIES:
-        raise _Bad(
+        raise Rejected(
             Code.TOO_MANY_PROPERTIES,
             f"`properties` has {len(properties)} entries, the limit is {MAX_PROPERTIES}",
         )

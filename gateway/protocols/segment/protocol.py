@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Sequence
 
 import msgspec
@@ -13,6 +11,7 @@ from gateway.contract.event import MAX_FOREIGN_ID_LENGTH, Batch, Event, Stamp
 from gateway.contract.refusal import Refusal, RefusalCode, Refused
 from gateway.contract.verdict import Code, Rejection, Verdicts
 from gateway.protocols import reading, times
+from gateway.protocols.authorization import basic_user
 from gateway.protocols.protocol import Answer, Head, Route
 from gateway.protocols.segment.message import event_of
 from gateway.protocols.segment.names import LATE_STAMP_LIBRARIES
@@ -50,14 +49,7 @@ class SegmentProtocol:
         """Their Content-Type lies: nothing to check."""
 
     def credentials(self, head: Head) -> str | None:
-        scheme, _, token = head.header(b"authorization").partition(" ")
-        if scheme.lower() != "basic":
-            return None
-        try:
-            pair = base64.b64decode(token.strip(), validate=True).decode("utf-8", "replace")
-        except (binascii.Error, ValueError):
-            return None
-        return pair.partition(":")[0] or None
+        return basic_user(head)
 
     def decode(self, head: Head, body: bytes) -> list[Batch]:
         try:

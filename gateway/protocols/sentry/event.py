@@ -12,12 +12,11 @@ from gateway.contract.event import (
     Device,
     Event,
 )
-from gateway.contract.verdict import Code
+from gateway.contract.verdict import Code, Rejected
 from gateway.protocols import reading
 from gateway.protocols.loose import without_nulls
 from gateway.protocols.sentry.context import context_of_event, library_of, release_of
 from gateway.protocols.sentry.crash import Found, Thrown, crash_of, thrown_of
-from gateway.protocols.sentry.fault import Fault
 from gateway.protocols.sentry.frames import as_json, members
 from gateway.protocols.sentry.names import PLAIN
 from gateway.protocols.sentry.trim import trimmed
@@ -32,11 +31,11 @@ UNNAMED = "message"  # a message that says nothing
 
 
 def event_of(payload: bytes, raw_keys: dict[str, Raw], wrapper: Wrapper) -> Event:
-    """Raises Fault."""
+    """Raises Rejected."""
     keys = without_nulls(raw_keys)
     event_id = reading.as_text(keys.get("event_id")) or wrapper.event_id
     if len(event_id) > MAX_FOREIGN_ID_LENGTH:
-        raise Fault(Code.ID_TOO_LONG, f"`event_id` is longer than {MAX_FOREIGN_ID_LENGTH}")
+        raise Rejected(Code.ID_TOO_LONG, f"`event_id` is longer than {MAX_FOREIGN_ID_LENGTH}")
     timestamp, odd = wrapper.instant(keys.get("timestamp"))
     message, template = _message(keys)
     thrown = thrown_of(keys.get("exception"))
@@ -97,7 +96,7 @@ def _place_user(keys: dict[str, Raw], context: Context) -> str:
     """The user's id. Without a device id it is the device: SDKs put their install id there."""
     user_id = reading.as_text(reading.as_object(keys.get("user")).get("id"))
     if len(user_id) > MAX_FOREIGN_ID_LENGTH:
-        raise Fault(Code.ID_TOO_LONG, f"`user.id` is longer than {MAX_FOREIGN_ID_LENGTH}")
+        raise Rejected(Code.ID_TOO_LONG, f"`user.id` is longer than {MAX_FOREIGN_ID_LENGTH}")
     device = context.device or Device()
     context.device = device
     if not device.id:

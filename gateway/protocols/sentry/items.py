@@ -6,11 +6,10 @@ from msgspec import Struct
 
 from gateway.contract.event import MAX_EVENTS, Event
 from gateway.contract.refusal import RefusalCode, Refused
-from gateway.contract.verdict import Code, Rejection
+from gateway.contract.verdict import Code, Rejected, Rejection
 from gateway.protocols import reading
 from gateway.protocols.sentry.envelope import JUNK, Envelope, Item
 from gateway.protocols.sentry.event import event_of
-from gateway.protocols.sentry.fault import Fault
 from gateway.protocols.sentry.session import events_of_aggregates, events_of_session
 from gateway.protocols.sentry.wrapper import Wrapper
 
@@ -44,7 +43,7 @@ def _found(item: Item, wrapper: Wrapper, index: int) -> list[Event | Rejection]:
         return []
     try:
         return list(_read(item, wrapper))
-    except Fault as fault:
+    except Rejected as fault:
         code, text = fault.code, str(fault)
     except Refused as refused:
         code, text = Code.INVALID_JSON, refused.text
@@ -56,7 +55,7 @@ def _found(item: Item, wrapper: Wrapper, index: int) -> list[Event | Rejection]:
 
 
 def _read(item: Item, wrapper: Wrapper) -> list[Event]:
-    """Raises Fault, Refused or RecursionError."""
+    """Raises Rejected, Refused or RecursionError."""
     keys = reading.json_object(item.payload)
     if item.type == "session":
         return events_of_session(item.payload, keys, wrapper)

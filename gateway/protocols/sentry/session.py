@@ -5,11 +5,10 @@ from __future__ import annotations
 from msgspec import Raw, Struct
 
 from gateway.contract.event import MAX_FOREIGN_ID_LENGTH, MAX_SEQUENCE, Event
-from gateway.contract.verdict import Code
+from gateway.contract.verdict import Code, Rejected
 from gateway.protocols import reading
 from gateway.protocols.loose import without_nulls
 from gateway.protocols.sentry.context import context_of_session, library_of, release_of
-from gateway.protocols.sentry.fault import Fault
 from gateway.protocols.sentry.frames import as_json, number_of
 from gateway.protocols.sentry.names import RUNNING
 from gateway.protocols.sentry.trim import trimmed
@@ -34,7 +33,7 @@ class _Session(Struct, frozen=True, gc=False):
     def event(
         self, event_type: str, said: dict[str, Raw], *times: Raw | None, status: str = ""
     ) -> Event:
-        """An event whose id is that of every copy of this start or end. Raises Fault."""
+        """An event whose id is that of every copy of this start or end. Raises Rejected."""
         timestamp, odd = self.wrapper.instant(*times)
         library = library_of(self.wrapper.header.get("sdk"), self.wrapper.client)
         release = release_of(reading.as_text(self.attrs.get("release")))
@@ -52,7 +51,7 @@ class _Session(Struct, frozen=True, gc=False):
 
 
 def events_of_session(payload: bytes, raw_keys: dict[str, Raw], wrapper: Wrapper) -> list[Event]:
-    """None, a start, an end, or both. Raises Fault."""
+    """None, a start, an end, or both. Raises Rejected."""
     keys = without_nulls(raw_keys)
     attrs = without_nulls(reading.as_object(keys.get("attrs")))
     sequence = number_of(reading.as_value(keys.get("seq")))
@@ -80,7 +79,7 @@ def events_of_session(payload: bytes, raw_keys: dict[str, Raw], wrapper: Wrapper
 
 def events_of_aggregates(raw_keys: dict[str, Raw], wrapper: Wrapper) -> list[Event]:
     """Servers count their sessions by minute and outcome: a start and an end for each such count,
-    which `count` tells. Raises Fault."""
+    which `count` tells. Raises Rejected."""
     keys = without_nulls(raw_keys)
     attrs = without_nulls(reading.as_object(keys.get("attrs")))
     about = bytes(keys.get("attrs", b""))
@@ -88,7 +87,7 @@ def events_of_aggregates(raw_keys: dict[str, Raw], wrapper: Wrapper) -> list[Eve
     buckets = reading.as_list(keys.get("aggregates")) or []
     if len(buckets) > MAX_BUCKETS:
         text = f"`aggregates` has {len(buckets)} entries, the limit is {MAX_BUCKETS}"
-        raise Fault(Code.INVALID_FIELD, text)
+        raise Rejected(Code.INVALID_FIELD, text)
     for raw in buckets:
         bucket = without_nulls(reading.as_object(raw))
         for status in _COUNTED:

@@ -6,9 +6,8 @@ from datetime import datetime
 
 from msgspec import Raw, Struct
 
-from gateway.contract.verdict import Code
+from gateway.contract.verdict import Code, Rejected
 from gateway.protocols import reading, times
-from gateway.protocols.sentry.fault import Fault
 
 
 class Wrapper(Struct, frozen=True, gc=False):
@@ -25,10 +24,10 @@ class Wrapper(Struct, frozen=True, gc=False):
 
     def instant(self, *candidates: Raw | None) -> tuple[datetime | None, dict[str, Raw]]:
         """The time of an item: the first that is given, else when it was sent. One that is no time
-        is kept as a property. Raises Fault."""
+        is kept as a property. Raises Rejected."""
         for raw in (*candidates, self.header.get("sent_at")):
             if raw is None or bytes(raw) == b"null":
                 continue
             instant = times.parse(reading.as_value(raw))
             return instant, {} if instant else {"$timestamp": raw}
-        raise Fault(Code.MISSING_FIELD, "`timestamp` is missing")
+        raise Rejected(Code.MISSING_FIELD, "`timestamp` is missing")

@@ -12,11 +12,6 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _encode = msgspec.json.Encoder().encode
 
 
-def is_json(body: bytes) -> bool:
-    """Whether it begins as JSON of many or one: no form does."""
-    return body[:64].removeprefix(_BYTE_ORDER_MARK).lstrip()[:1] in (b"[", b"{")
-
-
 def items_of(body: bytes) -> list[Raw]:
     """The members of an array; one object is an array of one. Raises Refused."""
     text = body.removeprefix(_BYTE_ORDER_MARK).strip()
