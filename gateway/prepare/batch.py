@@ -35,6 +35,7 @@ class Outcomes(Struct, frozen=True, gc=False):
     event_types: dict[str, int]  # how many of each were accepted
     rejected: list[Rejection]
     duplicates: list[int]  # positions in the POST
+    receipt: str = ""  # what the answer has to say of the body
 
     @property
     def decoded(self) -> int:
@@ -116,7 +117,8 @@ def prepare(batch: Batch, origin: Origin) -> Prepared:
         records.append(Record(_TOPIC, place.key, value))
         event_type = fields.event_type
         event_types[event_type] = event_types.get(event_type, 0) + 1
-    return Prepared(records, Outcomes(len(records), event_types, rejected, duplicates))
+    outcomes = Outcomes(len(records), event_types, rejected, duplicates, batch.receipt)
+    return Prepared(records, outcomes)
 
 
 def _check_size(event: Event, fields: EventFields, value: bytes) -> None:

@@ -21,6 +21,8 @@ class Outcome(Struct, frozen=True, gc=False):
     reason: str = ""
 
 
+IN_KAFKA, IN_SPOOL = Outcome(Kept.KAFKA), Outcome(Kept.SPOOL)
+
 Settle = Callable[[Outcome], None]
 
 
