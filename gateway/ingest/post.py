@@ -10,7 +10,7 @@ import logging
 import random
 from collections.abc import Callable, Sequence
 
-from gateway.contract.record import Record
+from gateway.contract.record import Run
 from gateway.contract.refusal import Refusal, RefusalCode, Refused
 from gateway.contract.verdict import Kept, Verdicts
 from gateway.edge.admission import Place, Shed, retry_after_seconds
@@ -103,9 +103,9 @@ class Post:
         """The body is whole."""
         self._is_whole = True
         try:
-            records = self._prepare()
-            if records:
-                self._services.publisher.submit(records, self._settle)
+            runs = self._prepare()
+            if runs:
+                self._services.publisher.submit(runs, self._settle)
             else:
                 self._settle(IN_KAFKA)
         except Refused as refused:
@@ -116,7 +116,7 @@ class Post:
             log.exception(BUG, self._request_id)
             self._fail()
 
-    def _prepare(self) -> list[Record]:
+    def _prepare(self) -> list[Run]:
         """The records to keep. Nothing holds the body or what was decoded from it afterwards:
         while they wait for Kafka, a POST keeps them alone in memory. Raises Refused."""
         services, head, place = self._services, self._head, self._place
@@ -127,9 +127,9 @@ class Post:
         protocol = self._protocol
         batches = protocol.decode(head, body)
         arrival = Arrival(protocol, head, self._request_id, self._received_ms, self._key, place)
-        records, self._outcomes = take(services, arrival, batches)
-        place.resize(sum([len(one.value) for one in records]))
-        return records
+        runs, self._outcomes = take(services, arrival, batches)
+        place.resize(sum([sum(map(len, one.values)) for one in runs]))
+        return runs
 
     def _settle(self, outcome: Outcome) -> None:
         """How keeping the records ended. Called by the publisher, so nothing may leave it."""

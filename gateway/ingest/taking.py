@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from msgspec import Struct, structs
 
 from gateway.contract.event import Batch
-from gateway.contract.record import Record
+from gateway.contract.record import Run
 from gateway.contract.refusal import RefusalCode, Refused
 from gateway.contract.verdict import Code, Rejection
 from gateway.edge.admission import Place, Shed
@@ -33,9 +33,9 @@ class Arrival(Struct, frozen=True, gc=False):
 
 def take(
     services: Services, arrival: Arrival, batches: Sequence[Batch]
-) -> tuple[list[Record], list[Outcomes]]:
-    """The records in their order, and the outcomes of each batch. Raises Refused."""
-    records: list[Record] = []
+) -> tuple[list[Run], list[Outcomes]]:
+    """The records in their order, as runs, and the outcomes of each batch. Raises Refused."""
+    runs: list[Run] = []
     outcomes: list[Outcomes] = []
     head, protocol = arrival.head, arrival.protocol
     received_at = datetime.fromtimestamp(arrival.received_ms / 1000, UTC)
@@ -48,15 +48,15 @@ def take(
             app_id, protocol.name, arrival.request_id, received_at, country, protocol.is_retry(head)
         )
         prepared = prepare(batch, origin)
-        records += prepared.records
+        runs += prepared.runs
         told = prepared.outcomes
         if batch.ignored:
             services.counts.ignored(protocol.name, batch.ignored)
         if told.rejected:
-            records += _dead_records(services, told, batch, origin)
+            runs += _dead_runs(services, told, batch, origin)
             told = _without_originals(told)
         outcomes.append(told)
-    return records, outcomes
+    return runs, outcomes
 
 
 def _apps_of(services: Services, arrival: Arrival, batches: Sequence[Batch]) -> list[str | None]:
@@ -95,9 +95,7 @@ def _agreed(head_key: str | None, body_key: str | None) -> str | None:
     return head_key or body_key
 
 
-def _dead_records(
-    services: Services, outcomes: Outcomes, batch: Batch, origin: Origin
-) -> list[Record]:
+def _dead_runs(services: Services, outcomes: Outcomes, batch: Batch, origin: Origin) -> list[Run]:
     """The rejected events that their app's rate lets through."""
     rejected = outcomes.rejected
     granted = services.reject_rate.take(

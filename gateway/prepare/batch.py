@@ -17,10 +17,10 @@ from gateway.contract.event import (
     Batch,
     Event,
 )
-from gateway.contract.record import EventFields, Record, encode
+from gateway.contract.record import EventFields, Run, encode
 from gateway.contract.topics import APP_EVENTS, MAX_RECORD_BYTES
 from gateway.contract.verdict import Code, Rejected, Rejection
-from gateway.prepare.columns import Columns, duration_of
+from gateway.prepare.columns import Columns, Place, duration_of
 from gateway.prepare.context import Origin
 from gateway.prepare.identity import is_canonical
 
@@ -43,9 +43,9 @@ class Outcomes(Struct, frozen=True, gc=False):
 
 
 class Prepared(Struct, frozen=True, gc=False):
-    """`records` are the accepted events, in their order."""
+    """`runs` are the accepted events: those of a device in their order."""
 
-    records: list[Record]
+    runs: list[Run]
     outcomes: Outcomes
 
 
@@ -58,12 +58,15 @@ def prepare(batch: Batch, origin: Origin) -> Prepared:
     """
     columns = Columns(batch, origin)
     home, window = columns.home, columns.window
+    home_device = home.device_id if home is not None else ""
     earliest, latest, move = window.earliest, window.latest, window.move
-    records: list[Record] = []
+    runs: dict[bytes, list[bytes]] = {}  # by key
+    here: Place | None = None  # where the event before happened
+    values: list[bytes] = []  # of the run that it is in
     event_types: dict[str, int] = {}
     rejected: list[Rejection] = []
     duplicates: list[int] = []
-    seen: set[tuple[str, str]] = set()
+    seen: set[str | tuple[str, str]] = set()  # ids of the batch's device, and others with theirs
     session, session_id = None, ""  # of the event before: as it came, and as it is stored
     for index, event in batch.numbered():
         if type(event) is Rejection:  # isinstance would ask its metaclass, which costs more
@@ -72,6 +75,7 @@ def prepare(batch: Batch, origin: Origin) -> Prepared:
         try:
             place = home
             at, event_type, name = event.timestamp, event.type, event.name or ""
+            identifier: str | tuple[str, str] = event.event_id
             if (
                 place is not None
                 and event.context is None
@@ -103,22 +107,27 @@ def prepare(batch: Batch, origin: Origin) -> Prepared:
             else:
                 place = columns.place_of(event)
                 fields = columns.fields_of(event, place)
+                event_type, identifier = fields.event_type, fields.event_id
+                if place.device_id != home_device:
+                    identifier = (fields.event_id, place.device_id)
             value = encode(fields)
             if len(value) > MAX_EVENT_BYTES:
                 _check_size(event, fields, value)
         except Rejected as reason:
             rejected.append(_rejection(index, event, reason))
             continue
-        identifier = (fields.event_id, place.device_id)
         if identifier in seen:
             duplicates.append(index)
             continue
         seen.add(identifier)
-        records.append(Record(_TOPIC, place.key, value))
-        event_type = fields.event_type
+        if place is not here:
+            here = place
+            values = runs.setdefault(place.key, [])
+        values.append(value)
         event_types[event_type] = event_types.get(event_type, 0) + 1
-    outcomes = Outcomes(len(records), event_types, rejected, duplicates, batch.receipt)
-    return Prepared(records, outcomes)
+    accepted = sum(event_types.values())
+    outcomes = Outcomes(accepted, event_types, rejected, duplicates, batch.receipt)
+    return Prepared([Run(_TOPIC, key, of_key) for key, of_key in runs.items()], outcomes)
 
 
 def _check_size(event: Event, fields: EventFields, value: bytes) -> None:
