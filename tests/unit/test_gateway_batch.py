@@ -298,8 +298,7 @@ plain_events = st.builds(
     Event,
     event_id=st.uuids().map(str) | st.uuids().map(lambda one: str(one).upper()),
     type=st.sampled_from(["app_open", "app_close", "app_crash", "track", "screen", "x"]),
-    timestamp=st.none()
-    | st.datetimes(datetime(2026, 10, 1), datetime(2026, 12, 1), timezones=st.just(UTC)),
+    timestamp=st.none() | st.integers(-60, 7).map(lambda days: RECEIVED + timedelta(days)),
     name=st.none() | st.just("cart"),
     session_id=sessions,
     sequence=st.none() | st.integers(0, 9),
