@@ -10,6 +10,7 @@ import json
 import select
 import socket
 import time
+from collections import deque
 from collections.abc import Iterator, Sequence
 from itertools import count, cycle
 from uuid import uuid4
@@ -123,7 +124,7 @@ class Load:
         """Seconds from the time each POST was due to its answer. The loop is open: a POST is due
         whether or not those before it were answered, so a stall counts for all it holds up."""
         poll, by_fd = self._watched()
-        idle = list(by_fd)
+        idle = deque(by_fd)  # in turns: one that says nothing for long is closed
         due_of: dict[int, float] = {}
         found: list[float] = []
         sent = 0
@@ -131,7 +132,7 @@ class Load:
         while len(found) < posts:
             now = time.perf_counter()
             while sent < posts and idle and (due := start + sent / per_second) <= now:
-                fd = idle.pop()
+                fd = idle.popleft()
                 due_of[fd] = due
                 one, request = by_fd[fd]
                 one.sendall(request if self._others is None else next(self._others))
