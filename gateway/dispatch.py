@@ -71,7 +71,7 @@ class Dispatch:
         def answered(answer: Answer, wait: int | None) -> None:
             seconds = (self.services.now_ms() - started_ms) / 1000
             self._count(protocol.name, answer.status, seconds)
-            more = b"retry-after: %d\r\n" % wait if wait is not None else b""
+            more = b"retry-after: %d\r\n" % wait if wait is not None and answer.tells_wait else b""
             respond(self._response(answer, request_id, more))
 
         arrival = Arrival(protocol, head, request_id, started_ms, match.route.owner)

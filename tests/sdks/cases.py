@@ -11,7 +11,7 @@ from tests.sdks.proxy import Step, answering, cut_after, forward
 
 ORDERS = 3
 LARGE_ORDERS = 6
-NOTE_BYTES = 6_000  # of each large order
+NOTES = 60  # of 100 characters, in each large order
 SMALL_BODY_BYTES = 16 * 1024  # the small gateway takes two of them
 
 
@@ -37,7 +37,7 @@ class Gateways(Struct, frozen=True):
     def steps(self, case: Case) -> Sequence[Step]:
         """What happens to the first POSTs."""
         if case is Case.ACK_LOST:
-            return [cut_after(self.normal)]
+            return [cut_after(self.normal)] * 2
         if case is Case.OVERLOAD:
             return [forward(self.full)]
         if case is Case.BALANCER:

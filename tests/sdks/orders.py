@@ -8,6 +8,8 @@ import re
 import zlib
 from urllib.parse import parse_qsl, urlsplit
 
+import brotli
+
 _name = re.compile(rb"order-[0-9]+").findall
 
 
@@ -15,9 +17,11 @@ def names(count: int) -> list[str]:
     return [f"order-{number}" for number in range(1, count + 1)]
 
 
-def orders_in(target: str, body: bytes) -> frozenset[str]:
-    """Those that stand in the query or the body: plain, gzipped, base64 in a form or protobuf."""
-    if body.startswith(b"\x1f\x8b"):
+def orders_in(target: str, body: bytes, encoding: str) -> frozenset[str]:
+    """Those that stand in the query or the body: plain, compressed, base64 in a form or protobuf."""
+    if encoding == "br":
+        body = brotli.decompress(body)
+    elif body.startswith(b"\x1f\x8b"):
         body = zlib.decompress(body, wbits=31)
     texts = [body]
     for form in (urlsplit(target).query, body.decode("latin-1")):

@@ -5,6 +5,7 @@ Each run of an SDK has a port of its own, so that many can run at the same time.
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -89,6 +90,15 @@ def answering(status: int, **headers: str) -> Step:
     return lambda request: Reply(status, given)
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Quiet when an SDK's process has ended meanwhile."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]  # as given
+
+
 class Lane:
     """The proxy's port for one run: `steps` are for its first POSTs of orders, then all pass."""
 
@@ -112,8 +122,7 @@ class Lane:
             def log_message(self, format: str, *args: object) -> None:
                 """Quiet."""
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
@@ -126,7 +135,8 @@ class Lane:
         body = _body(handler)
         headers = {name: one for name, one in headers.items() if name.lower() not in HOP_BY_HOP}
         request = Request(handler.command, handler.path, headers, body)
-        orders = orders_in(request.target, request.body)
+        encoding = handler.headers.get("content-encoding", "")
+        orders = orders_in(request.target, request.body, encoding)
         at = self.last_at = time.monotonic()
         with self._lock:
             step = self._steps.pop(0) if orders and self._steps else self._pass

@@ -8,25 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from msgspec import Struct
 
 from gateway.edge.keys import KeyStore
 from infra.local.ports import free_ports
 from tests.clickhouse import ClickHouseUnderTest
 from tests.processes import GatewayProcess
 from tests.sdks.cases import SMALL_BODY_BYTES, Case, Gateways
-from tests.sdks.run import Plan, Run
+from tests.sdks.judge import Outcome
+from tests.sdks.run import Plan
 from tests.sink_rig import Brokers, SinkRig
 
-AT_ONCE = 12  # runs: they mostly wait
+AT_ONCE = 16  # runs: they mostly wait
 SINCE = "2026-11-24T00:00:00Z"
-
-
-class Outcome(Struct, frozen=True):
-    """A run, and the rows that it left, each as often as it is stored."""
-
-    run: Run
-    rows: Sequence[dict[str, Any]]
 
 
 class SdkRig:

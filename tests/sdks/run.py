@@ -12,14 +12,14 @@ from uuid import uuid4
 import msgspec
 from msgspec import Struct
 
-from tests.sdks.cases import LARGE_ORDERS, NOTE_BYTES, ORDERS, Case, Gateways
+from tests.sdks.cases import LARGE_ORDERS, NOTES, ORDERS, Case, Gateways
 from tests.sdks.catalog import Sdk
 from tests.sdks.orders import names
 from tests.sdks.proxy import Lane, Seen
 
 START_SECONDS = 60.0  # for the first request to come
-QUIET_SECONDS = 8.0  # without a request: the SDK has given up, or is content
-END_SECONDS = 60.0
+QUIET_SECONDS = 6.0  # without a request: the SDK has given up, or is content
+END_SECONDS = 8.0  # for what the SDK does at the app's end
 POLL_SECONDS = 0.05
 
 
@@ -94,7 +94,7 @@ class Plan(Struct, frozen=True):
             "SDK_MODE": self.sdk.mode,
             "SDK_DO": "life" if self.case is Case.LIFE else "orders",
             "SDK_ORDERS": str(len(self.orders)),
-            "SDK_NOTE_BYTES": str(NOTE_BYTES if is_large else 0),
+            "SDK_NOTES": str(NOTES if is_large else 1),
             "SDK_SESSION": str(session),
         }
 

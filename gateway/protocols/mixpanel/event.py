@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from uuid import uuid4
 
 import msgspec
 from msgspec import Raw
@@ -45,7 +47,8 @@ def _tracked(item: Item) -> list[Event]:
     properties = dict(item.properties)
     properties.pop("token", None)
     source = take(properties, "$insert_id") or item.metadata_text("$mp_event_id")
-    event = event_of(item, properties, checked("$insert_id", source or _named_id(item)), "time")
+    source = source or _own_id(item, item.properties.get("time"), _named_id)
+    event = event_of(item, properties, checked("$insert_id", source), "time")
     event.type = LIFECYCLE.get(name.lower(), "track")
     if event.type == "track":
         _name(event, name, properties)
@@ -54,6 +57,20 @@ def _tracked(item: Item) -> list[Event]:
     elif event.type == "identify" and event.user_id is None:
         event.user_id = checked("$identified_id", take(properties, "$identified_id")) or None
     return visit(event) if name.lower() == SESSION else [event]
+
+
+def _own_id(item: Item, time: Raw | None, told_apart: Callable[[Item], str]) -> str:
+    """An id of an item that has none. Without a time, as the Node SDK sends them, two equal ones
+    are two events: that SDK sends none again. A balancer may, under the same request id."""
+    if time is not None:
+        return told_apart(item)
+    if not item.request_id:
+        return str(uuid4())
+    return reading.content_id(bytes(item.raw), item.request_id.encode(), b"%d" % item.index)
+
+
+def _content_id(item: Item) -> str:
+    return reading.content_id(bytes(item.raw))
 
 
 def _named_id(item: Item) -> str:
@@ -68,7 +85,8 @@ def _profile(item: Item) -> Event:
     if "$distinct_id" in properties:
         properties["distinct_id"] = properties.pop("$distinct_id")
     distinct_id = reading.as_text(properties.get("distinct_id"))
-    source = item.metadata_text("$mp_event_id") or reading.content_id(bytes(item.raw))
+    source = item.metadata_text("$mp_event_id")
+    source = source or _own_id(item, properties.get("$time"), _content_id)
     event = event_of(item, properties, checked("$mp_event_id", source), "$time")
     event.type = "identify"
     if event.user_id is None and not distinct_id.startswith(ANONYMOUS):

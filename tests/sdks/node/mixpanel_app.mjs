@@ -10,7 +10,7 @@ const told = (error) => error && console.log(String(error));
 if (IS_LIFE) {
   client.track("$ae_first_open", known, told);
   client.track("$ae_session", { ...known, $ae_session_length: 3.5 }, told);
-  client.track("$ae_crashed", { ...known, $ae_crashed_reason: "RangeError: no cart" }, told);
+  client.track("$ae_crashed", { ...known, $ae_crashed_reason: "java.lang.RangeError: no cart" }, told);
   client.people.set(USER, { plan: "pro" }, told);
 }
 for (const order of ORDERS) client.track(order, { ...known, ...PROPERTIES }, told);

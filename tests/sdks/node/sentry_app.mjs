@@ -1,4 +1,4 @@
-// Sentry's SDK as it comes: it captures what the app does not catch.
+// Sentry's SDK as it comes: it captures what the app does not catch, and keeps a session.
 import * as Sentry from "@sentry/node";
 import { DEVICE, IS_LIFE, KEY, ORDERS, PROPERTIES, URL_BASE, crash, untilTold } from "./task.mjs";
 
@@ -8,13 +8,11 @@ Sentry.init({
 });
 Sentry.setUser({ id: DEVICE });
 if (IS_LIFE) {
-  Sentry.startSession();
   try {
     crash();
   } catch (error) {
     Sentry.captureException(error);
   }
-  Sentry.endSession();
 }
 for (const order of ORDERS) Sentry.captureMessage(order, { extra: { order: PROPERTIES } });
 if (IS_LIFE) setImmediate(crash);

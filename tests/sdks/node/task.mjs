@@ -6,7 +6,8 @@ export const ORDERS = Array.from(
   { length: Number(process.env.SDK_ORDERS) },
   (_, index) => `order-${index + 1}`,
 );
-export const PROPERTIES = { price: 9.99, note: "x".repeat(Number(process.env.SDK_NOTE_BYTES)) };
+const notes = Array(Number(process.env.SDK_NOTES)).fill("x".repeat(100));
+export const PROPERTIES = { price: 9.99, notes };
 export const DEVICE = "install-1";
 export const USER = "user-1";
 export const SESSION_SECONDS = Number(process.env.SDK_SESSION);

@@ -3,7 +3,7 @@
 from amplitude import Amplitude, BaseEvent, Config, EventOptions, Identify
 from task import DEVICE, IS_LIFE, KEY, MODE, ORDERS, PROPERTIES, SESSION_SECONDS, URL, USER, until_told
 
-client = Amplitude(KEY, Config(server_url=URL + MODE))
+client = Amplitude(KEY, Config(server_url=URL + MODE, flush_interval_millis=500))
 
 
 def track(name: str, **properties: object) -> None:

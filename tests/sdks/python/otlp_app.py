@@ -1,6 +1,7 @@
 """OpenTelemetry's SDK and its exporter of logs, with events by the names of its mobile SDKs."""
 
 import time
+from typing import Any
 
 from opentelemetry._logs import LogRecord, SeverityNumber
 from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
@@ -26,7 +27,7 @@ provider.add_log_record_processor(BatchLogRecordProcessor(exporter, schedule_del
 logger = provider.get_logger("demo")
 
 
-def emit(name: str, **attributes: str | float) -> None:
+def emit(name: str, **attributes: Any) -> None:
     logger.emit(
         LogRecord(
             timestamp=time.time_ns(),

@@ -11,7 +11,7 @@ KEY = os.environ["SDK_KEY"]
 IS_LIFE = os.environ["SDK_DO"] == "life"  # a session with a crash; else some orders
 MODE = os.environ["SDK_MODE"]  # of an SDK that has more than one
 ORDERS = [f"order-{number}" for number in range(1, int(os.environ["SDK_ORDERS"]) + 1)]
-PROPERTIES = {"price": 9.99, "note": "x" * int(os.environ["SDK_NOTE_BYTES"])}
+PROPERTIES = {"price": 9.99, "notes": ["x" * 100] * int(os.environ["SDK_NOTES"])}
 DEVICE = "install-1"
 USER = "user-1"
 SESSION_SECONDS = int(os.environ["SDK_SESSION"])
