@@ -1,25 +1,45 @@
-"""The SDKs that are run, as their registries have them."""
+"""The SDKs that are run, as their registries have them, and what each of them does."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from msgspec import Struct
 
+from tests.sdks.cases import LARGE_ORDERS, ORDERS, Case
+
 HERE = Path(__file__).parent
 NODE = HERE / "node"
 
+SERVER = {"identify": 1, "app_open": 1, "screen": 1, "app_crash": 1, "app_close": 1}
+AMPLITUDE = {
+    "session_start": 1, "app_open": 1, "screen": 1, "identify": 1, "app_close": 1, "session_end": 1,
+}  # fmt: skip
+MIXPANEL = {"app_install": 1, "app_open": 1, "app_close": 1, "app_crash": 1, "identify": 1}
+SENTRY = {"session_start": 1, "session_end": 1, "error": 1, "app_crash": 1}
+OTLP = {"session_start": 1, "app_open": 1, "app_close": 1, "app_crash": 1, "session_end": 1}
 
-class Sdk(Struct, frozen=True):
-    """An SDK in one mode, and the script that uses it."""
+
+class Sdk(Struct, frozen=True, kw_only=True):
+    """An SDK in one mode, the script that uses it, and what it does by itself.
+
+    `sends_again` after a lost answer and after a 503. What it gives up is lost, whatever the
+    gateway answers: of three orders the one that met the fault, where each is sent alone.
+    """
 
     name: str
-    protocol: str
     script: str  # in python/ or node/
     package: str  # as its registry calls it
+    life: Mapping[str, int]  # events that a session of its app becomes
     mode: str = ""
+    sends_again_lost: bool = True
+    sends_again_refused: bool = True
+    sends_each_alone: bool = False
+    large_stored: tuple[int, int] = (0, 0)  # least and most of the large orders
+    bad_key_status: int
+    has_session: bool = False
 
     @property
     def is_node(self) -> bool:
@@ -31,22 +51,94 @@ class Sdk(Struct, frozen=True):
             return ["node", str(NODE / self.script)]
         return [sys.executable, "-W", "ignore", str(HERE / "python" / self.script)]
 
+    def stored(self, case: Case) -> tuple[int, int]:
+        """Least and most orders that are there after a run."""
+        if case is Case.TOO_LARGE:
+            return self.large_stored
+        if case is Case.BAD_KEY:
+            return 0, 0
+        if case in (Case.OVERLOAD, Case.BALANCER) and not self.sends_again_refused:
+            kept = ORDERS - 1 if self.sends_each_alone else 0
+            return kept, kept
+        return ORDERS, ORDERS
+
 
 SDKS = (
-    Sdk("Segment, Python", "segment", "segment_app.py", "segment-analytics-python"),
-    Sdk("Segment, Node", "segment", "segment_app.mjs", "@segment/analytics-node"),
-    Sdk("RudderStack, Python", "rudder", "rudder_app.py", "rudder-sdk-python"),
-    Sdk("RudderStack, Node", "rudder", "rudder_app.mjs", "@rudderstack/rudder-sdk-node"),
-    Sdk("PostHog, Python", "posthog", "posthog_app.py", "posthog", "v0"),
-    Sdk("PostHog, Python, v1", "posthog", "posthog_app.py", "posthog", "v1"),
-    Sdk("PostHog, Node", "posthog", "posthog_app.mjs", "posthog-node"),
-    Sdk("Amplitude, Python", "amplitude", "amplitude_app.py", "amplitude-analytics", "/2/httpapi"),
-    Sdk("Amplitude, Python, batch", "amplitude", "amplitude_app.py", "amplitude-analytics", "/batch"),
-    Sdk("Amplitude, Node", "amplitude", "amplitude_app.mjs", "@amplitude/analytics-node"),
-    Sdk("Mixpanel, Python", "mixpanel", "mixpanel_app.py", "mixpanel"),
-    Sdk("Mixpanel, Python, buffered", "mixpanel", "mixpanel_app.py", "mixpanel", "buffered"),
-    Sdk("Mixpanel, Node", "mixpanel", "mixpanel_app.mjs", "mixpanel"),
-    Sdk("Sentry, Python", "sentry", "sentry_app.py", "sentry-sdk"),
-    Sdk("Sentry, Node", "sentry", "sentry_app.mjs", "@sentry/node"),
-    Sdk("OpenTelemetry, Python", "otlp", "otlp_app.py", "opentelemetry-exporter-otlp-proto-http"),
+    Sdk(
+        name="Segment, Python", script="segment_app.py", package="segment-analytics-python",
+        life=SERVER, bad_key_status=401,
+    ),
+    Sdk(
+        name="Segment, Node", script="segment_app.mjs", package="@segment/analytics-node",
+        life=SERVER, bad_key_status=401,
+    ),
+    Sdk(
+        name="RudderStack, Python", script="rudder_app.py", package="rudder-sdk-python",
+        life=SERVER, bad_key_status=401, has_session=True,
+    ),
+    Sdk(
+        name="RudderStack, Node", script="rudder_app.mjs", package="@rudderstack/rudder-sdk-node",
+        life=SERVER, bad_key_status=401, has_session=True,
+        large_stored=(1, 1),  # it sends its first event alone
+    ),
+    Sdk(
+        name="PostHog, Python", script="posthog_app.py", package="posthog", mode="v0",
+        life=SERVER, bad_key_status=401, has_session=True,
+    ),
+    Sdk(
+        name="PostHog, Python, v1", script="posthog_app.py", package="posthog", mode="v1",
+        life=SERVER, bad_key_status=401, has_session=True,
+    ),
+    Sdk(
+        name="PostHog, Node", script="posthog_app.mjs", package="posthog-node",
+        life=SERVER, bad_key_status=401, has_session=True,
+        large_stored=(LARGE_ORDERS, LARGE_ORDERS),
+    ),
+    Sdk(
+        name="Amplitude, Python", script="amplitude_app.py", package="amplitude-analytics",
+        mode="/amplitude/2/httpapi", life=AMPLITUDE, bad_key_status=400, has_session=True,
+        sends_again_lost=False, large_stored=(1, LARGE_ORDERS),
+    ),
+    Sdk(
+        name="Amplitude, Python, /batch", script="amplitude_app.py", package="amplitude-analytics",
+        mode="/batch", life=AMPLITUDE, bad_key_status=400, has_session=True,
+        sends_again_lost=False, large_stored=(1, LARGE_ORDERS),
+    ),
+    Sdk(
+        name="Amplitude, Node", script="amplitude_app.mjs", package="@amplitude/analytics-node",
+        life=AMPLITUDE, bad_key_status=400, has_session=True,
+        sends_again_lost=False, large_stored=(LARGE_ORDERS, LARGE_ORDERS),
+    ),
+    Sdk(
+        name="Mixpanel, Python", script="mixpanel_app.py", package="mixpanel",
+        life=MIXPANEL, bad_key_status=200,
+        sends_each_alone=True, large_stored=(LARGE_ORDERS, LARGE_ORDERS),
+    ),
+    Sdk(
+        name="Mixpanel, Python, buffered", script="mixpanel_app.py", package="mixpanel",
+        mode="buffered", life=MIXPANEL, bad_key_status=200,
+    ),
+    Sdk(
+        name="Mixpanel, Node", script="mixpanel_app.mjs", package="mixpanel",
+        life={**MIXPANEL, "app_open": 0}, bad_key_status=200,  # a close without a time tells no open
+        sends_again_lost=False, sends_again_refused=False, sends_each_alone=True,
+        large_stored=(LARGE_ORDERS, LARGE_ORDERS),
+    ),
+    Sdk(
+        name="Sentry, Python", script="sentry_app.py", package="sentry-sdk",
+        life=SENTRY, bad_key_status=403,
+        sends_again_lost=False, sends_again_refused=False, sends_each_alone=True,
+        large_stored=(LARGE_ORDERS, LARGE_ORDERS),
+    ),
+    Sdk(
+        name="Sentry, Node", script="sentry_app.mjs", package="@sentry/node",
+        life=SENTRY, bad_key_status=403,
+        sends_again_lost=False, sends_again_refused=False, sends_each_alone=True,
+        large_stored=(LARGE_ORDERS, LARGE_ORDERS),
+    ),
+    Sdk(
+        name="OpenTelemetry, Python", script="otlp_app.py",
+        package="opentelemetry-exporter-otlp-proto-http",
+        life=OTLP, bad_key_status=401, has_session=True,
+    ),
 )  # fmt: skip
