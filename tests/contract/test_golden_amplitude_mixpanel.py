@@ -30,7 +30,7 @@ def play(gateway: GatewayUnderTest, request: dict[str, Any]) -> Any:
         request["method"],
         request["path"] + query,
         content=base64.b64decode(request["body_base64"]),
-        headers=dict(request["headers"]),
+        headers={**dict(request["headers"]), "X-Request-Id": "r-1"},
     )
 
 
