@@ -10,10 +10,11 @@ from msgspec import Struct
 
 from tests.sdks.cases import LARGE_ORDERS, ORDERS, Case
 
-HERE = Path(__file__).parent
-NODE = HERE / "node"
+ROOT = Path(__file__).parents[2]
+NODE = ROOT / "tests" / "sdks" / "node"
 
 SERVER = {"identify": 1, "app_open": 1, "screen": 1, "app_crash": 1, "app_close": 1}
+RUDDER = {**SERVER, "session_start": 1}
 AMPLITUDE = {
     "session_start": 1, "app_open": 1, "screen": 1, "identify": 1, "app_close": 1, "session_end": 1,
 }  # fmt: skip
@@ -49,7 +50,8 @@ class Sdk(Struct, frozen=True, kw_only=True):
     def command(self) -> Sequence[str]:
         if self.is_node:
             return ["node", str(NODE / self.script)]
-        return [sys.executable, "-W", "ignore", str(HERE / "python" / self.script)]
+        module = f"tests.sdks.python.{self.script.removesuffix('.py')}"
+        return [sys.executable, "-W", "ignore", "-m", module]
 
     def stored(self, case: Case) -> tuple[int, int]:
         """Least and most orders that are there after a run."""
@@ -74,11 +76,11 @@ SDKS = (
     ),
     Sdk(
         name="RudderStack, Python", script="rudder_app.py", package="rudder-sdk-python",
-        life=SERVER, bad_key_status=401, has_session=True,
+        life=RUDDER, bad_key_status=401, has_session=True,
     ),
     Sdk(
         name="RudderStack, Node", script="rudder_app.mjs", package="@rudderstack/rudder-sdk-node",
-        life=SERVER, bad_key_status=401, has_session=True,
+        life=RUDDER, bad_key_status=401, has_session=True,
         large_stored=(1, 1),  # it sends its first event alone
     ),
     Sdk(
@@ -120,7 +122,8 @@ SDKS = (
     ),
     Sdk(
         name="Mixpanel, Node", script="mixpanel_app.mjs", package="mixpanel",
-        life={**MIXPANEL, "app_open": 0}, bad_key_status=200,  # a close without a time tells no open
+        life={**MIXPANEL, "app_open": 0},  # a close without a time tells of no open
+        bad_key_status=200,
         sends_again_lost=False, sends_again_refused=False, sends_each_alone=True,
         large_stored=(LARGE_ORDERS, LARGE_ORDERS),
     ),

@@ -18,7 +18,7 @@ def names(count: int) -> list[str]:
 
 
 def orders_in(target: str, body: bytes, encoding: str) -> frozenset[str]:
-    """Those that stand in the query or the body: plain, compressed, base64 in a form or protobuf."""
+    """Those that stand in the query or the body: plain, compressed, base64 in a form."""
     if encoding == "br":
         body = brotli.decompress(body)
     elif body.startswith(b"\x1f\x8b"):

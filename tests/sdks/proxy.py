@@ -1,4 +1,4 @@
-"""A proxy between an SDK and the gateway: it notes each POST of events, and does what a script says.
+"""A proxy between an SDK and the gateway: it notes each POST of events and does as its steps say.
 
 Each run of an SDK has a port of its own, so that many can run at the same time.
 """

@@ -61,7 +61,7 @@ class SdkRig:
         for one in plans:
             if one.case is not Case.BAD_KEY:
                 store.add(one.app, one.key, SINCE)
-        started = GatewayProcess(bootstrap, folder, **options)
+        started = GatewayProcess(bootstrap, folder, **options)  # type: ignore[arg-type]  # options
         self._gateways.append(started)
         return started
 

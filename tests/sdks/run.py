@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from tests.sdks.cases import LARGE_ORDERS, NOTES, ORDERS, Case, Gateways
-from tests.sdks.catalog import Sdk
+from tests.sdks.catalog import ROOT, Sdk
 from tests.sdks.orders import names
 from tests.sdks.proxy import Lane, Seen
 
@@ -57,6 +57,7 @@ class Plan(Struct, frozen=True):
             with log.open("wb") as output:
                 process = subprocess.Popen(
                     self.sdk.command,
+                    cwd=ROOT,
                     env=self._environment(lane.url, int(started_at)),
                     stdin=subprocess.PIPE,
                     stdout=output,

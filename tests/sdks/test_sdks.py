@@ -36,7 +36,11 @@ def outcomes(
     wanted = {}
     for item in request.session.items:
         given = getattr(item, "callspec", None)
-        if item.module is request.module and given is not None:
+        if (
+            isinstance(item, pytest.Function)
+            and item.module is request.module
+            and given is not None
+        ):
             sdk, case = given.params["sdk"], given.params.get("case", Case.LIFE)
             wanted[sdk.name, case] = Plan(sdk, case)
     if not node_packages.has_npm() and "CI" not in os.environ:
@@ -67,9 +71,7 @@ class TestLife:
         assert found.stored == len(found.run.orders)
         assert found.is_once
 
-    def test_it_has_its_device_session_release_and_time(
-        self, outcomes: Outcomes, sdk: Sdk
-    ) -> None:
+    def test_it_has_its_device_session_release_and_time(self, outcomes: Outcomes, sdk: Sdk) -> None:
         found = outcome_of(outcomes, sdk, Case.LIFE)
         orders = [one for one in found.rows if one["event_type"] == "track"]
 
@@ -113,9 +115,7 @@ class TestFaults:
 
 @pytest.mark.parametrize("sdk", SDKS, ids=lambda one: one.name)
 @pytest.mark.parametrize("case", [Case.ACK_LOST])
-def test_a_lost_answer_is_the_same_posts_again(
-    outcomes: Outcomes, sdk: Sdk, case: Case
-) -> None:
+def test_a_lost_answer_is_the_same_posts_again(outcomes: Outcomes, sdk: Sdk, case: Case) -> None:
     found = outcome_of(outcomes, sdk, case)
 
     assert bool(found.waits) is sdk.sends_again_lost

@@ -1,7 +1,19 @@
 """Amplitude's server SDK, with the events of an app by its mobile SDKs' names."""
 
 from amplitude import Amplitude, BaseEvent, Config, EventOptions, Identify
-from task import DEVICE, IS_LIFE, KEY, MODE, ORDERS, PROPERTIES, SESSION_SECONDS, URL, USER, until_told
+
+from tests.sdks.python.task import (
+    DEVICE,
+    IS_LIFE,
+    KEY,
+    MODE,
+    ORDERS,
+    PROPERTIES,
+    SESSION_SECONDS,
+    URL,
+    USER,
+    until_told,
+)
 
 client = Amplitude(KEY, Config(server_url=URL + MODE, flush_interval_millis=500))
 

@@ -1,9 +1,21 @@
 """Mixpanel's server SDK, which sends each event as it is tracked, or some together."""
 
+import logging
 from collections.abc import Callable
 
 import mixpanel
-from task import DEVICE, IS_LIFE, KEY, MODE, ORDERS, PROPERTIES, URL, USER, until_told
+
+from tests.sdks.python.task import (
+    DEVICE,
+    IS_LIFE,
+    KEY,
+    MODE,
+    ORDERS,
+    PROPERTIES,
+    URL,
+    USER,
+    until_told,
+)
 
 paths = {"events": "track", "people": "engage", "groups": "groups", "import": "import"}
 addresses = {f"{name}_url": f"{URL}/mixpanel/{path}" for name, path in paths.items()}
@@ -19,7 +31,7 @@ def trying(call: Callable[[], object]) -> None:
     try:
         call()
     except mixpanel.MixpanelException as error:
-        print(f"given up: {error}")
+        logging.getLogger("app").warning("given up: %s", error)
 
 
 def track(name: str, **properties: object) -> None:

@@ -8,7 +8,17 @@ from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
 from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
 from opentelemetry.sdk.resources import Resource
-from task import DEVICE, IS_LIFE, KEY, ORDERS, PROPERTIES, SESSION_SECONDS, URL, until_told
+
+from tests.sdks.python.task import (
+    DEVICE,
+    IS_LIFE,
+    KEY,
+    ORDERS,
+    PROPERTIES,
+    SESSION_SECONDS,
+    URL,
+    until_told,
+)
 
 resource = Resource.create(
     {

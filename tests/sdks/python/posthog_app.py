@@ -1,7 +1,8 @@
 """PostHog's server SDK as it comes; what the app does not catch it captures itself."""
 
 import posthog
-from task import (
+
+from tests.sdks.python.task import (
     DEVICE,
     IS_LIFE,
     KEY,

@@ -1,7 +1,8 @@
 """RudderStack's server SDK, with an app's context given by hand."""
 
 from rudderstack.analytics.client import Client
-from task import (
+
+from tests.sdks.python.task import (
     CONTEXT,
     DEVICE,
     IS_LIFE,

@@ -1,7 +1,8 @@
 """Sentry's SDK as it comes: it captures what the app does not catch, and keeps sessions."""
 
 import sentry_sdk
-from task import DEVICE, IS_LIFE, KEY, ORDERS, PROPERTIES, URL, crash, until_told
+
+from tests.sdks.python.task import DEVICE, IS_LIFE, KEY, ORDERS, PROPERTIES, URL, crash, until_told
 
 sentry_sdk.init(
     dsn=f"{URL}/1".replace("//", f"//{KEY}@"),
