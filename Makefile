@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: install check test test-faults sdk-table demo up clean
+.PHONY: install check test test-faults sdks demo up clean
 
 $(READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' \
@@ -43,7 +43,7 @@ bench-sink: $(READY)
 	@exec $(BIN)/python -m tests.bench.sink
 
 # What real SDKs do at every fault, into docs/SDKS.md; npm is needed.
-sdk-table: $(READY)
+sdks: $(READY)
 	@exec $(BIN)/python -m tests.sdks table
 
 # The whole path on real engines, in a folder of its own that is gone afterwards.

@@ -65,8 +65,14 @@ class Dispatch:
     def _open_post(
         self, match: Match, head: Head, request_id: str, respond: Respond
     ) -> Post | None:
-        protocol = match.protocol
+        protocol, owner = match.protocol, match.route.owner
         started_ms = self.services.now_ms()
+        if (owner_of := owner) is not None:
+
+            def owner(head: Head, body: bytes) -> Protocol:
+                nonlocal protocol
+                protocol = owner_of(head, body)  # it is counted as theirs
+                return protocol
 
         def answered(answer: Answer, wait: int | None) -> None:
             seconds = (self.services.now_ms() - started_ms) / 1000
@@ -74,7 +80,7 @@ class Dispatch:
             more = b"retry-after: %d\r\n" % wait if wait is not None and answer.tells_wait else b""
             respond(self._response(answer, request_id, more))
 
-        arrival = Arrival(protocol, head, request_id, started_ms, match.route.owner)
+        arrival = Arrival(protocol, head, request_id, started_ms, owner)
         return open_post(self.services, arrival, answered)
 
     def _count(self, protocol: str, status: int, seconds: float) -> None:

@@ -16,12 +16,14 @@ SMALL_BODY_BYTES = 16 * 1024  # the small gateway takes two of them
 
 
 class Case(StrEnum):
-    LIFE = "life"  # nothing; a session with a crash
-    ACK_LOST = "answer lost"  # the events are kept, and the connection ends without the answer
+    """Those that take longest come first."""
+
     OVERLOAD = "overload"  # the gateway's own answer when it cannot keep them
-    BALANCER = "503"  # with Retry-After: 1, from whatever stands before the gateway
     BAD_KEY = "bad key"
     TOO_LARGE = "too large"  # together; each alone is not
+    ACK_LOST = "answer lost"  # twice: the events are kept, and the connection ends
+    BALANCER = "503"  # with Retry-After: 1, from whatever stands before the gateway
+    LIFE = "life"  # nothing; a session with a crash
 
 
 class Gateways(Struct, frozen=True):

@@ -12,7 +12,7 @@ from tests.sdks.catalog import NODE, Sdk
 from tests.sdks.judge import Outcome
 from tests.sdks.proxy import CUT
 
-START, END = "<!-- runs of real SDKs: made by `make sdk-table` -->", "<!-- end of runs -->"
+START, END = "<!-- runs of real SDKs: made by `make sdks` -->", "<!-- end of runs -->"
 COLUMNS = (
     "SDK", "arrives", "crash", "lifecycle", "answer lost twice", "overload", "another's 503",
     "too large together", "unknown key",

@@ -5,6 +5,7 @@ import { DEVICE, IS_LIFE, KEY, ORDERS, PROPERTIES, URL_BASE, crash, untilTold } 
 Sentry.init({
   dsn: `${URL_BASE}/1`.replace("//", `//${KEY}@`),
   release: "com.example.demo@1.4.2+142",
+  shutdownTimeout: 10000,
 });
 Sentry.setUser({ id: DEVICE });
 if (IS_LIFE) {

@@ -8,6 +8,7 @@ sentry_sdk.init(
     dsn=f"{URL}/1".replace("//", f"//{KEY}@"),
     release="com.example.demo@1.4.2+142",
     auto_session_tracking=False,
+    shutdown_timeout=10,
 )
 sentry_sdk.set_user({"id": DEVICE})
 if IS_LIFE:
