@@ -37,6 +37,7 @@ class Sdk(Struct, frozen=True, kw_only=True):
     mode: str = ""
     sends_again_lost: bool = True
     sends_again_refused: bool = True
+    waits_as_told: bool = False  # by Retry-After
     sends_each_alone: bool = False
     large_stored: tuple[int, int] = (0, 0)  # least and most of the large orders
     bad_key_status: int
@@ -68,7 +69,7 @@ class Sdk(Struct, frozen=True, kw_only=True):
 SDKS = (
     Sdk(
         name="Segment, Python", script="segment_app.py", package="segment-analytics-python",
-        life=SERVER, bad_key_status=401,
+        life=SERVER, waits_as_told=True, bad_key_status=401,
     ),
     Sdk(
         name="Segment, Node", script="segment_app.mjs", package="@segment/analytics-node",
@@ -80,16 +81,16 @@ SDKS = (
     ),
     Sdk(
         name="RudderStack, Node", script="rudder_app.mjs", package="@rudderstack/rudder-sdk-node",
-        life=RUDDER, bad_key_status=401, has_session=True,
+        life=RUDDER, waits_as_told=True, bad_key_status=401, has_session=True,
         large_stored=(1, 1),  # it sends its first event alone
     ),
     Sdk(
         name="PostHog, Python", script="posthog_app.py", package="posthog", mode="v0",
-        life=SERVER, bad_key_status=401, has_session=True,
+        life=SERVER, waits_as_told=True, bad_key_status=401, has_session=True,
     ),
     Sdk(
         name="PostHog, Python, v1", script="posthog_app.py", package="posthog", mode="v1",
-        life=SERVER, bad_key_status=401, has_session=True,
+        life=SERVER, waits_as_told=True, bad_key_status=401, has_session=True,
     ),
     Sdk(
         name="PostHog, Node", script="posthog_app.mjs", package="posthog-node",
@@ -113,12 +114,12 @@ SDKS = (
     ),
     Sdk(
         name="Mixpanel, Python", script="mixpanel_app.py", package="mixpanel",
-        life=MIXPANEL, bad_key_status=200,
+        life=MIXPANEL, waits_as_told=True, bad_key_status=200,
         sends_each_alone=True, large_stored=(LARGE_ORDERS, LARGE_ORDERS),
     ),
     Sdk(
         name="Mixpanel, Python, buffered", script="mixpanel_app.py", package="mixpanel",
-        mode="buffered", life=MIXPANEL, bad_key_status=200,
+        mode="buffered", life=MIXPANEL, waits_as_told=True, bad_key_status=200,
     ),
     Sdk(
         name="Mixpanel, Node", script="mixpanel_app.mjs", package="mixpanel",
@@ -142,6 +143,6 @@ SDKS = (
     Sdk(
         name="OpenTelemetry, Python", script="otlp_app.py",
         package="opentelemetry-exporter-otlp-proto-http",
-        life=OTLP, bad_key_status=401, has_session=True,
+        life=OTLP, waits_as_told=True, bad_key_status=401, has_session=True,
     ),
 )  # fmt: skip

@@ -83,6 +83,8 @@ def _crash(life: Outcome) -> str:
 def _fault(found: Outcome) -> str:
     statuses = dict.fromkeys(_status(one.status) for one in found.run.seen if one.status != 200)
     told = "/".join(statuses) or "200"
+    if wait := max((one.retry_after for one in found.run.seen), default=0):
+        told += f", to wait {wait} s"
     again = f"again after {', '.join(_seconds(one) for one in found.waits[:3])} s"
     if len(found.waits) > 3:
         again += " …"

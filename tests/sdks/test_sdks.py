@@ -19,6 +19,7 @@ from tests.sdks.run import Plan
 
 MOST_IN_A_SECOND = 4  # of one POST
 CLOCK_SECONDS = 5.0
+SLACK_SECONDS = 0.05
 FAULTS = [one for one in Case if one is not Case.LIFE]
 
 pytestmark = pytest.mark.timeout(600)  # the first test waits for all runs
@@ -111,6 +112,17 @@ class TestFaults:
         found = outcome_of(outcomes, sdk, case)
 
         assert found.most_in_a_second() <= MOST_IN_A_SECOND, found.run.seen
+
+
+@pytest.mark.parametrize(
+    "sdk", [one for one in SDKS if one.waits_as_told], ids=lambda one: one.name
+)
+@pytest.mark.parametrize("case", [Case.OVERLOAD, Case.BALANCER])
+def test_it_waits_as_long_as_it_is_told(outcomes: Outcomes, sdk: Sdk, case: Case) -> None:
+    found = outcome_of(outcomes, sdk, case)
+
+    told = next(one.retry_after for one in found.run.seen if one.status != 200)
+    assert found.waits[0] >= told - SLACK_SECONDS
 
 
 @pytest.mark.parametrize("sdk", SDKS, ids=lambda one: one.name)
