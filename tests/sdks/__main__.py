@@ -9,6 +9,7 @@ from pathlib import Path
 
 import typer
 
+from gateway.runtime import BAD_USAGE
 from infra.provision import ProvisionOptions
 from tests.clickhouse import ClickHouseUnderTest
 from tests.kafka import KafkaUnderTest, provision_topics
@@ -34,6 +35,9 @@ def main() -> None:
 def table() -> None:
     """Run every SDK through every case; write the table of docs/SDKS.md."""
     logging.disable(logging.CRITICAL)  # of a Kafka client that knocks until the broker is up
+    if not node_packages.can_run():
+        typer.echo(node_packages.NEEDS, err=True)
+        raise typer.Exit(BAD_USAGE)
     node_packages.install()
     with tempfile.TemporaryDirectory(prefix="sdks-") as folder:
         outcomes = _run(Path(folder))

@@ -44,7 +44,7 @@ def outcomes(
         ):
             sdk, case = given.params["sdk"], given.params.get("case", Case.LIFE)
             wanted[sdk.name, case] = Plan(sdk, case)
-    if not node_packages.has_npm() and "CI" not in os.environ:
+    if not node_packages.can_run() and "CI" not in os.environ:
         wanted = {name: one for name, one in wanted.items() if not one.sdk.is_node}
     if any(one.sdk.is_node for one in wanted.values()):
         node_packages.install()
@@ -58,7 +58,7 @@ def outcomes(
 
 def outcome_of(outcomes: Outcomes, sdk: Sdk, case: Case) -> Outcome:
     if (sdk.name, case) not in outcomes:
-        pytest.skip("there is no npm")
+        pytest.skip(node_packages.NEEDS)
     return outcomes[sdk.name, case]
 
 
