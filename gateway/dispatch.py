@@ -65,14 +65,17 @@ class Dispatch:
     def _open_post(
         self, match: Match, head: Head, request_id: str, respond: Respond
     ) -> Post | None:
-        protocol, owner = match.protocol, match.route.owner
+        protocol = match.protocol
         started_ms = self.services.now_ms()
-        if (owner_of := owner) is not None:
+        owner = owner_of = match.route.owner
+        if owner_of is not None:
 
-            def owner(head: Head, body: bytes) -> Protocol:
+            def named(head: Head, body: bytes) -> Protocol:
                 nonlocal protocol
-                protocol = owner_of(head, body)  # it is counted as theirs
+                protocol = owner_of(head, body)  # the answer is counted as theirs
                 return protocol
+
+            owner = named
 
         def answered(answer: Answer, wait: int | None) -> None:
             seconds = (self.services.now_ms() - started_ms) / 1000

@@ -47,7 +47,8 @@ class Route(Struct, frozen=True, gc=False):
 
 
 class Protocol(Port):
-    """One wire protocol. Everything is a pure function of the request."""
+    """One wire protocol. Everything is a pure function of the request, but for the id of an event
+    that nothing tells from its like."""
 
     @property
     def name(self) -> str:

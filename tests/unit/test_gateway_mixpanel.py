@@ -337,7 +337,7 @@ class TestImport:
         assert answer.json()["num_records_imported"] == 1
 
     def test_a_failed_record_is_told(self, gateway: GatewayUnderTest) -> None:
-        answer = send(gateway, event(), event(""), path="/import")
+        answer = send(gateway, event(), event(time=None), path="/import")
 
         assert answer.status_code == 200
         (failed,) = answer.json()["failed_records"]

@@ -22,10 +22,10 @@ _java_class = re.compile(r"([A-Za-z_$][\w$]*(?:\.[A-Za-z_$][\w$]*)+)(?::|$)")
 _encode = msgspec.json.Encoder().encode
 
 
-def events_of(item: Item, *, is_profile: bool, needs_token: bool) -> list[Event] | Rejection:
+def events_of(item: Item, *, is_profile: bool, is_import: bool) -> list[Event] | Rejection:
     """The item's event, or the two that a session is. `is_profile`: it came to /engage."""
     try:
-        _check(item, needs_token=needs_token)
+        _check(item, is_import=is_import)
         return [_profile(item)] if is_profile else _tracked(item)
     except Rejected as reason:
         event_id = reading.as_text(item.properties.get("$insert_id"))[:64]
@@ -33,10 +33,12 @@ def events_of(item: Item, *, is_profile: bool, needs_token: bool) -> list[Event]
         return Rejection(item.index, reason.code, text, event_id, bytes(item.raw))
 
 
-def _check(item: Item, *, needs_token: bool) -> None:
+def _check(item: Item, *, is_import: bool) -> None:
     if not item.keys:
         raise Rejected(Code.INVALID_JSON, "Expected `object`")
-    if needs_token and not item.token:
+    if is_import and "time" not in item.properties:  # what is imported may be imported again
+        raise Rejected(Code.MISSING_FIELD, "`time` is missing")
+    if not is_import and not item.token:
         raise Rejected(Code.MISSING_FIELD, "`token` is missing")
 
 

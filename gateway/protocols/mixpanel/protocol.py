@@ -111,13 +111,13 @@ def _by_token(found: Sequence[Item], fallback: str | None) -> dict[str, list[Ite
 def _batches(head: Head, groups: dict[str, list[Item]], receipt: str) -> list[Batch]:
     if head.path.endswith("/groups"):  # they tell about groups of users, of no device
         return [_batch(token, [], receipt, [], len(found)) for token, found in groups.items()]
-    is_profile, needs_token = head.path.endswith("/engage"), not _is_import(head)
+    is_profile, is_import = head.path.endswith("/engage"), _is_import(head)
     batches: list[Batch] = []
     for token, found in groups.items():
         events: list[Event | Rejection] = []
         positions: list[int] = []
         for item in found:
-            told = events_of(item, is_profile=is_profile, needs_token=needs_token)
+            told = events_of(item, is_profile=is_profile, is_import=is_import)
             these = [told] if isinstance(told, Rejection) else told
             events += these
             positions += [item.index] * len(these)
