@@ -38,7 +38,7 @@ def outcomes(
     wanted = {}
     for item in request.session.items:
         if isinstance(item, pytest.Function) and item.module is request.module:
-            given: dict[str, Any] = item.callspec.params  # type: ignore[attr-defined]  # pytest's
+            given: dict[str, Any] = item.callspec.params
             sdk, case = given["sdk"], given.get("case", Case.LIFE)
             wanted[sdk.name, case] = Plan(sdk, case)
     if not node_packages.can_run() and "CI" not in os.environ:
