@@ -146,7 +146,19 @@ class TestFrames:
         assert [one.frames for one in stack.sections_of(text) if one.frames] == []
 
     @pytest.mark.parametrize(
-        "line", ["", "at", "at ", "attic 5", "7", "#", "#x y", "Error: no at home", "... 5 more"]
+        "line",
+        [
+            "",
+            "at",
+            "at ",
+            "attic 5",
+            "7",
+            "#",
+            "#x y",
+            "Error: no at home",
+            "... 5 more",
+            "404 Not Found",
+        ],
     )
     def test_what_is_no_frame_is_none(self, line: str) -> None:
         assert frame_of(line.strip()) is None
