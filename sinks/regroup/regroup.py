@@ -139,7 +139,8 @@ class Regrouping:
             raise Unreachable(f"no change of telemetry.{table} in {CHANGE_SECONDS:g} s") from None
 
     async def _send(self, statement: str, **values: object) -> None:
-        # A day counted twice must be written twice: it was deleted in between.
+        # A day counted twice must be written twice, as it was deleted in between. There are servers
+        # that take the second INSERT … SELECT for a copy of the first.
         settings = {"insert_deduplicate": "0", "max_query_size": MAX_QUERY_BYTES}
         call = self._client.command(
             statement, parameters={**self._asked, **values}, settings=settings
