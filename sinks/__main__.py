@@ -1,4 +1,4 @@
-"""telemetry-sink: run, migrate, query. Arguments, environment, signals and exit codes."""
+"""telemetry-sink: run, migrate, query, regroup. Arguments, environment, signals and exit codes."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from sinks.clickhouse import present, sql
 from sinks.command import ask, fail, load, server
 from sinks.config import PREFIXES, SinkConfig
 from sinks.letters.__main__ import app as letters_app
+from sinks.regroup.__main__ import regroup_command
 from sinks.run import Stopped, run_clickhouse
 
 app = typer.Typer(
@@ -27,6 +28,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(letters_app)
+app.command("regroup")(regroup_command)
 
 
 @app.command("run")

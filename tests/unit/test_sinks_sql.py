@@ -22,6 +22,7 @@ from sinks.clickhouse.schema_files import (
 
 TODAY = date(2026, 11, 24)
 PERIOD = ("app", "from", "to")
+GROUP = ("app", "group", "from", "to", "release", "platform", "country")
 
 # Names, parameters and columns, in this order, are what people and programs rely on.
 INTERFACE = {
@@ -32,6 +33,18 @@ INTERFACE = {
     ),
     "crash_free_devices": (PERIOD, "app_version devices crash_free_percent"),
     "crash_free_sessions": (PERIOD, "app_version sessions crash_free_percent"),
+    "crash_group_devices": (
+        (*GROUP, "limit"),
+        "device_id crashes last_seen event_id app_version os_name os_version device_model country",
+    ),
+    "crash_group_latest": (GROUP, None),
+    "crash_group_releases": (GROUP, "app_version crashes devices first_seen last_seen"),
+    "crash_group_trend": (GROUP, "day crashes devices"),
+    "crash_regressions": (
+        (*GROUP, "min_devices"),
+        "crash_group crash_type crash_reason release release_before releases_without"
+        " first_seen came_back last_seen crashes devices sessions_percent",
+    ),
     "daily_active_devices": (PERIOD, "day devices"),
     "device_timeline": (
         ("app", "device", "from", "to"),
