@@ -7,6 +7,8 @@ from functools import lru_cache
 
 import msgspec
 
+MAX_LENGTH = 64  # of a time as text, where it is not written as RFC 3339 has it
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _UNITS = ((1e17, 1e-9), (1e14, 1e-6), (1e11, 1e-3))  # above this magnitude: seconds per unit
 
@@ -17,13 +19,28 @@ def parse(value: object) -> datetime | None:
         return None
     if isinstance(value, int | float):
         return _from_number(float(value)) if abs(value) < 1e20 else None
-    if not isinstance(value, str) or len(value) > 64:
+    if not isinstance(value, str):
+        return None
+    try:
+        return utc(msgspec.convert(value, datetime))  # as nearly all write it
+    except msgspec.ValidationError:
+        pass
+    except OverflowError:
         return None
     text = value.strip()
+    if len(text) > MAX_LENGTH:
+        return None
     try:
         return _from_number(float(text))
     except ValueError:
         return _from_text(text)
+
+
+def utc(instant: datetime) -> datetime:
+    """No zone means UTC. Raises OverflowError at the ends of time."""
+    if instant.tzinfo is UTC:
+        return instant
+    return instant.astimezone(UTC) if instant.tzinfo else instant.replace(tzinfo=UTC)
 
 
 def rfc3339(instant: datetime) -> str:
@@ -64,6 +81,6 @@ def _from_text(text: str) -> datetime | None:
         except ValueError:
             return None
     try:
-        return instant.astimezone(UTC) if instant.tzinfo else instant.replace(tzinfo=UTC)
+        return utc(instant)
     except OverflowError:
         return None

@@ -13,6 +13,7 @@ from gateway.contract.verdict import Code, Rejection, Verdicts
 from gateway.protocols import reading, times
 from gateway.protocols.authorization import basic_user
 from gateway.protocols.protocol import Answer, Head, Route
+from gateway.protocols.segment import strict
 from gateway.protocols.segment.message import event_of
 from gateway.protocols.segment.names import LATE_STAMP_LIBRARIES
 
@@ -65,7 +66,10 @@ class SegmentProtocol:
         sent_at = keys.get("sentAt") or (
             reading.as_object(calls[0]).get("sentAt") if calls else None
         )
-        events = [event_of(index, raw, name, sent_at) for index, raw in enumerate(calls)]
+        events = [
+            strict.event_of(raw, name) or event_of(index, raw, name, sent_at)
+            for index, raw in enumerate(calls)
+        ]
         return [
             Batch(
                 events=events,
