@@ -10,8 +10,14 @@ from msgspec import Raw
 from gateway.contract.event import MAX_NAME_LENGTH, Crash, Event, ExceptionInfo
 from gateway.contract.verdict import Code, Rejected, Rejection
 from gateway.protocols import reading
-from gateway.protocols.mixpanel.fields import ANONYMOUS, event_of
-from gateway.protocols.mixpanel.item import METADATA, Item, checked
+from gateway.protocols.mixpanel.fields import (
+    ANONYMOUS,
+    check_count,
+    event_of,
+    take_time,
+    take_who,
+)
+from gateway.protocols.mixpanel.item import METADATA, Item, Told, checked, item_of
 from gateway.protocols.mixpanel.names import LIFECYCLE, SESSION
 from gateway.protocols.mixpanel.visit import visit
 from gateway.protocols.reading import take
@@ -20,8 +26,14 @@ _java_class = re.compile(r"([A-Za-z_$][\w$]*(?:\.[A-Za-z_$][\w$]*)+)(?::|$)")
 _encode = msgspec.json.Encoder().encode
 
 
-def events_of(item: Item, *, is_profile: bool, needs_token: bool) -> list[Event] | Rejection:
-    """The item's event, or the two that a session is. `is_profile`: it came to /engage."""
+def told_by(index: int, raw: Raw, *, is_profile: bool, needs_token: bool) -> Told:
+    """What a member tells: its event, or the two that a session is. `is_profile`: it came to
+    /engage."""
+    item = item_of(index, raw)
+    return Told(index, item.token, _events(item, is_profile=is_profile, needs_token=needs_token))
+
+
+def _events(item: Item, *, is_profile: bool, needs_token: bool) -> list[Event] | Rejection:
     try:
         _check(item, needs_token=needs_token)
         return [_profile(item)] if is_profile else _tracked(item)
@@ -44,16 +56,33 @@ def _tracked(item: Item) -> list[Event]:
         raise Rejected(Code.MISSING_FIELD, "`event` is missing")
     properties = dict(item.properties)
     properties.pop("token", None)
-    source = take(properties, "$insert_id") or item.metadata_text("$mp_event_id")
-    event = event_of(item, properties, checked("$insert_id", source or _named_id(item)), "time")
-    event.type = LIFECYCLE.get(name.lower(), "track")
+    event_id = take_id(properties, item.metadata) or _named_id(item)
+    check_count(properties)
+    timestamp = take_time(properties, "time")
+    who = take_who(properties)
+    placed = {"event", METADATA, "$token"} | ({"properties"} if item.properties else set())
+    others = {f"$event.{key}": raw for key, raw in item.keys.items() if key not in placed}
+    event = event_of(event_id, timestamp, who, properties, item.metadata, others)
+    return typed(event, name, properties)
+
+
+def take_id(properties: dict[str, Raw], metadata: dict[str, Raw]) -> str:
+    """Empty where it has none. Raises Rejected."""
+    source = take(properties, "$insert_id") or reading.as_text(metadata.get("$mp_event_id"))
+    return checked("$insert_id", source)
+
+
+def typed(event: Event, name: str, properties: dict[str, Raw]) -> list[Event]:
+    """The event by its name; a session as two. Raises Rejected."""
+    lower = name.lower()
+    event.type = LIFECYCLE.get(lower, "track")
     if event.type == "track":
         _name(event, name, properties)
     elif event.type == "app_crash":
         event.crash = _crash(properties)
     elif event.type == "identify" and event.user_id is None:
         event.user_id = checked("$identified_id", take(properties, "$identified_id")) or None
-    return visit(event) if name.lower() == SESSION else [event]
+    return visit(event) if lower == SESSION else [event]
 
 
 def _named_id(item: Item) -> str:
@@ -69,7 +98,10 @@ def _profile(item: Item) -> Event:
         properties["distinct_id"] = properties.pop("$distinct_id")
     distinct_id = reading.as_text(properties.get("distinct_id"))
     source = item.metadata_text("$mp_event_id") or reading.content_id(bytes(item.raw))
-    event = event_of(item, properties, checked("$mp_event_id", source), "$time")
+    event_id = checked("$mp_event_id", source)
+    check_count(properties)
+    timestamp = take_time(properties, "$time")
+    event = event_of(event_id, timestamp, take_who(properties), properties, item.metadata, {})
     event.type = "identify"
     if event.user_id is None and not distinct_id.startswith(ANONYMOUS):
         event.user_id = checked("$distinct_id", distinct_id) or None

@@ -1,0 +1,69 @@
+"""Mixpanel's usual item, in one typed pass; any other is read key by key, see `event`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta, Raw, Struct, field
+
+from gateway.contract.verdict import Rejected
+from gateway.protocols.loose import without_nulls
+from gateway.protocols.mixpanel.context import FLAGS, TEXTS
+from gateway.protocols.mixpanel.event import take_id, typed
+from gateway.protocols.mixpanel.fields import Who, check_count, event_of, take_time, take_who
+from gateway.protocols.mixpanel.item import METADATA, Told
+from gateway.protocols.reading import UNREADABLE, take
+from gateway.protocols.repeated import Repeated, Unusual, shape_of
+
+
+class _Item(Struct, forbid_unknown_fields=True, gc=False):
+    """A key that is not here, or a value of another type, fails the pass: nothing is lost."""
+
+    event: Annotated[str, Meta(min_length=1)]
+    properties: Raw
+    metadata: dict[str, Raw] = field(default_factory=dict, name=METADATA)
+
+
+class _Sender(Struct, frozen=True, gc=False):
+    token: str
+    who: Who
+
+
+_item = msgspec.json.Decoder(_Item)
+_properties = msgspec.json.Decoder(dict[str, Raw])
+_shape = shape_of(("token", *TEXTS), FLAGS)
+
+
+class StrictReader:
+    """Of the items of one POST to /track or /import."""
+
+    __slots__ = ("_sender",)
+
+    def __init__(self) -> None:
+        self._sender = Repeated(_shape, _take_sender)
+
+    def told_by(self, index: int, raw: Raw) -> Told | None:
+        """None where it must be read key by key."""
+        try:
+            item = _item.decode(raw)
+            properties, metadata = _properties.decode(item.properties), item.metadata
+            if b"null" in bytes(raw):
+                properties, metadata = without_nulls(properties), without_nulls(metadata)
+            check_count(properties)
+            sender = self._sender.take(item.properties, properties)
+            event_id = take_id(properties, metadata)
+            if not event_id:
+                return None
+            timestamp = take_time(properties, "time")
+            event = event_of(event_id, timestamp, sender.who, properties, metadata, {})
+            return Told(index, sender.token, typed(event, item.event, properties))
+        except (*UNREADABLE, Rejected, Unusual):
+            return None
+
+
+def _take_sender(properties: dict[str, Raw]) -> _Sender:
+    token = take(properties, "token")
+    if token is None:
+        raise Unusual("no token")
+    return _Sender(token, take_who(properties))
