@@ -15,6 +15,8 @@ _UNITS = ((1e17, 1e-9), (1e14, 1e-6), (1e11, 1e-3))  # above this magnitude: sec
 
 def parse(value: object) -> datetime | None:
     """The instant that `value` names; no zone means UTC. None when it is no time."""
+    if type(value) is int and 1e11 < value < 1e14:  # milliseconds, as most write it
+        return _EPOCH + timedelta(milliseconds=value)
     if isinstance(value, bool):
         return None
     if isinstance(value, int | float):

@@ -14,6 +14,7 @@ from gateway.contract.verdict import Code, Rejection, Verdicts
 from gateway.protocols import reading, times
 from gateway.protocols.amplitude.event import event_of
 from gateway.protocols.amplitude.names import COUNTED
+from gateway.protocols.amplitude.strict import StrictReader
 from gateway.protocols.amplitude.upload import Upload, upload_of
 from gateway.protocols.protocol import Answer, Head, Route
 
@@ -104,11 +105,12 @@ def _text(status: int) -> Answer:
 def _batch(upload: Upload) -> Batch:
     events: list[Event | Rejection] = []
     ignored = 0
+    reader = StrictReader()
     for index, raw in enumerate(upload.events):
         if _is_counted(raw):
             ignored += 1
         else:
-            events.append(event_of(index, raw, upload.sent_at))
+            events.append(reader.event_of(raw) or event_of(index, raw, upload.sent_at))
     sent_at = times.parse(reading.as_value(upload.sent_at))
     return Batch(
         events=events,
