@@ -10,19 +10,20 @@ import msgspec
 MAX_LENGTH = 64  # of a time as text, where it is not written as RFC 3339 has it
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_EXACT = 4e12  # milliseconds that a float of seconds still tells apart, microseconds too
 _UNITS = ((1e17, 1e-9), (1e14, 1e-6), (1e11, 1e-3))  # above this magnitude: seconds per unit
 
 
 def parse(value: object) -> datetime | None:
     """The instant that `value` names; no zone means UTC. None when it is no time."""
-    if type(value) is int and 1e11 < value < 1e14:  # milliseconds, as most write it
-        return _EPOCH + timedelta(milliseconds=value)
     if isinstance(value, bool):
         return None
     if isinstance(value, int | float):
         return _from_number(float(value)) if abs(value) < 1e20 else None
     if not isinstance(value, str):
         return None
+    if value.isdecimal() and len(value) <= MAX_LENGTH:
+        return _from_number(float(value))
     try:
         return utc(msgspec.convert(value, datetime))  # as nearly all write it
     except msgspec.ValidationError:
@@ -68,8 +69,11 @@ def _from_number(number: float) -> datetime | None:
         if abs(number) > magnitude:
             seconds = number * unit
             break
+    milliseconds = round(seconds * 1000)
+    if 0 <= milliseconds < _EXACT:
+        return datetime.fromtimestamp(milliseconds / 1000, UTC)  # half as dear as what follows
     try:
-        return _EPOCH + timedelta(milliseconds=round(seconds * 1000))
+        return _EPOCH + timedelta(milliseconds=milliseconds)
     except OverflowError:
         return None
 

@@ -155,10 +155,15 @@ def take_properties(keys: dict[str, Raw], event_type: str) -> dict[str, Raw]:
     for other in ("event_properties", "user_properties"):
         if bytes(keys.get(other, b"")) == b"{}":
             del keys[other]
-    if len(properties) > MAX_PROPERTIES:
-        text = f"`{own}` has {len(properties)} entries, the limit is {MAX_PROPERTIES}"
-        raise Rejected(Code.TOO_MANY_PROPERTIES, text)
+    check_count(own, properties)
     return properties
+
+
+def check_count(name: str, properties: dict[str, Raw]) -> None:
+    """Raises Rejected."""
+    if len(properties) > MAX_PROPERTIES:
+        text = f"`{name}` has {len(properties)} entries, the limit is {MAX_PROPERTIES}"
+        raise Rejected(Code.TOO_MANY_PROPERTIES, text)
 
 
 def _name(name: str, event_type: str, properties: dict[str, Raw]) -> str:

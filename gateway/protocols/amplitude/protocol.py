@@ -107,10 +107,13 @@ def _batch(upload: Upload) -> Batch:
     ignored = 0
     reader = StrictReader()
     for index, raw in enumerate(upload.events):
-        if _is_counted(raw):
+        event = reader.event_of(raw)
+        if event is not None:
+            events.append(event)
+        elif _is_counted(raw):
             ignored += 1
         else:
-            events.append(reader.event_of(raw) or event_of(index, raw, upload.sent_at))
+            events.append(event_of(index, raw, upload.sent_at))
     sent_at = times.parse(reading.as_value(upload.sent_at))
     return Batch(
         events=events,

@@ -12,12 +12,14 @@ from gateway.contract.verdict import Rejected
 from gateway.protocols import times
 from gateway.protocols.amplitude.context import TEXTS
 from gateway.protocols.amplitude.event import (
+    check_count,
     finished,
     session_of,
     take_properties,
     take_who,
     type_of,
 )
+from gateway.protocols.amplitude.names import COUNTED
 from gateway.protocols.loose import without_nulls
 from gateway.protocols.reading import UNREADABLE
 from gateway.protocols.repeated import Repeated, Unusual, shape_of
@@ -34,6 +36,7 @@ class _Own(Struct, gc=False):
     time: int
     event_id: _Count | UnsetType = UNSET
     session_id: int | UnsetType = UNSET
+    event_properties: dict[str, Raw] | UnsetType = UNSET
 
 
 _own = msgspec.json.Decoder(_Own)
@@ -55,25 +58,48 @@ class StrictReader:
             own, keys = _own.decode(raw), _keys.decode(raw)
             if b"null" in bytes(raw):
                 keys = without_nulls(keys)
-            if "sequence_number" in keys:
+            if "sequence_number" in keys or own.event_type.lower() == COUNTED:
                 return None
-            del keys["event_type"], keys["insert_id"], keys["time"]
-            who = self._who.take(raw, keys)
-            sequence = None if own.event_id is UNSET else own.event_id
-            if sequence is not None:
-                del keys["event_id"]
-            session = ""
-            if own.session_id is not UNSET:
-                del keys["session_id"]
-                session = session_of(own.session_id)
-            event_type = type_of(own.event_type)
-            properties = take_properties(keys, event_type)
             timestamp = times.parse(own.time)
             if timestamp is None:
                 return None
+            del keys["event_type"], keys["insert_id"], keys["time"]
+            who = self._who.take(raw, keys)
+            event_type = type_of(own.event_type)
             return finished(
-                own.insert_id, own.event_type, event_type, timestamp, session, sequence, who,
-                properties, keys,
-            )  # fmt: skip
+                own.insert_id,
+                own.event_type,
+                event_type,
+                timestamp,
+                _take_session(own, keys),
+                _take_sequence(own, keys),
+                who,
+                _take_properties(own, keys, event_type),
+                keys,
+            )
         except (*UNREADABLE, Rejected, Unusual):
             return None
+
+
+def _take_session(own: _Own, keys: dict[str, Raw]) -> str:
+    if own.session_id is UNSET:
+        return ""
+    del keys["session_id"]
+    return session_of(own.session_id)
+
+
+def _take_sequence(own: _Own, keys: dict[str, Raw]) -> int | None:
+    if own.event_id is UNSET:
+        return None
+    del keys["event_id"]
+    return own.event_id
+
+
+def _take_properties(own: _Own, keys: dict[str, Raw], event_type: str) -> dict[str, Raw]:
+    if event_type == "identify" or "user_properties" in keys:
+        return take_properties(keys, event_type)
+    if own.event_properties is UNSET:
+        return {}
+    del keys["event_properties"]
+    check_count("event_properties", own.event_properties)
+    return own.event_properties

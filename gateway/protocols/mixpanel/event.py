@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 import msgspec
 from msgspec import Raw
@@ -33,14 +34,14 @@ def told_by(index: int, raw: Raw, *, is_profile: bool, needs_token: bool) -> Tol
     return Told(index, item.token, _events(item, is_profile=is_profile, needs_token=needs_token))
 
 
-def _events(item: Item, *, is_profile: bool, needs_token: bool) -> list[Event] | Rejection:
+def _events(item: Item, *, is_profile: bool, needs_token: bool) -> Sequence[Event | Rejection]:
     try:
         _check(item, needs_token=needs_token)
         return [_profile(item)] if is_profile else _tracked(item)
     except Rejected as reason:
         event_id = reading.as_text(item.properties.get("$insert_id"))[:64]
         text = f"{reason} - at `$[{item.index}]`"
-        return Rejection(item.index, reason.code, text, event_id, bytes(item.raw))
+        return [Rejection(item.index, reason.code, text, event_id, bytes(item.raw))]
 
 
 def _check(item: Item, *, needs_token: bool) -> None:

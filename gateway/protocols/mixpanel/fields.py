@@ -64,10 +64,13 @@ def event_of(
     others: dict[str, Raw],
 ) -> Event:
     """An event without its type. `properties` are what is left of them; `others` stood beside."""
-    library = (who.context.library.name if who.context.library else None) or ""
-    session_id, sequence = _session(metadata, library)
-    others = {**others, **_others(metadata, is_session_taken=bool(session_id))}
-    properties.update((name, others[name]) for name in sorted(others))
+    session_id, sequence = "", None
+    if metadata:
+        library = (who.context.library.name if who.context.library else None) or ""
+        session_id, sequence = _session(metadata, library)
+        others = {**others, **_others(metadata, is_session_taken=bool(session_id))}
+    for name in sorted(others):
+        properties[name] = others[name]
     return Event(
         event_id=event_id,
         type="track",

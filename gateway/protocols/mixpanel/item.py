@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from msgspec import Raw, Struct
 
 from gateway.contract.event import MAX_FOREIGN_ID_LENGTH, Event
@@ -35,7 +37,7 @@ class Told(Struct, frozen=True, gc=False):
 
     index: int
     token: str  # empty where it names none
-    events: list[Event] | Rejection
+    events: Sequence[Event | Rejection]
 
 
 def item_of(index: int, raw: Raw) -> Item:

@@ -122,9 +122,9 @@ def _batches(head: Head, groups: dict[str, list[Told]], receipt: str) -> list[Ba
         events: list[Event | Rejection] = []
         positions: list[int] = []
         for one in found:
-            these = [one.events] if isinstance(one.events, Rejection) else one.events
-            events += these
-            positions += [one.index] * len(these)
+            for event in one.events:
+                events.append(event)
+                positions.append(one.index)
         batches.append(_batch(token, events, receipt, positions))
     return batches
 

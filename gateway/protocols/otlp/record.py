@@ -51,12 +51,12 @@ def event_of(record: LogRecord, around: Around) -> Event | None:
     session_id = _id(SESSION_ID, attributes, around.place, lifted)
     event_id = _event_id(record, name, place, lifted)
     crash = _crash(name, attributes, lifted) if name.type in CRASH_TYPES else None
-    properties = {
-        **({} if around.is_shared else around.place.extras),
-        **around.scope,
-        **_others(record, name, event_name),
-        **extras("", attributes, lifted),
-    }
+    properties = _others(record, name, event_name)
+    if not around.is_shared:
+        properties = {**around.place.extras, **around.scope, **properties}
+    elif around.scope:
+        properties = {**around.scope, **properties}
+    properties.update(extras("", attributes, lifted))
     if record.body not in (None, ""):
         taken = _BODY in properties
         properties[f"$event.{_BODY}" if taken else _BODY] = Raw(_encode(record.body))
@@ -99,7 +99,7 @@ def _others(record: LogRecord, name: Named, event_name: str) -> dict[str, Raw]:
 def _id(names: tuple[str, ...], attributes: Attributes, place: Place, lifted: set[str]) -> str:
     """The first of these ids, the record's before its resource's. Raises Rejected."""
     for name in names:
-        if found := first_text(attributes, (name,)):
+        if name in attributes and (found := first_text(attributes, (name,))):
             lifted.add(name)
             return _checked(name, found)
     return _checked(names[0], first_text(place.attributes, names))

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from functools import partial
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import UNSET, Raw, Struct
 
 from gateway.contract.refusal import RefusalCode, Refused
 from gateway.contract.verdict import Code
 from gateway.protocols import reading
+from gateway.protocols.otlp import strict
 from gateway.protocols.otlp.logs import (
     Attributes,
     Broken,
@@ -19,13 +19,13 @@ from gateway.protocols.otlp.logs import (
     ResourceLogs,
     ScopeLogs,
     TooDeep,
-    deeper,
 )
+from gateway.protocols.otlp.values import value_of
 
-_PLACED = {"eventName", "timeUnixNano", "observedTimeUnixNano", "attributes", "body"}
-_UNSET = (b"null", b'""', b"0")  # a field of protobuf that was not set
-_MAX_INT_DIGITS = 20  # as text; an int64 has fewer
-_MAX_DOUBLE_LENGTH = 64
+_TIMES = ("timeUnixNano", "observedTimeUnixNano")
+_PLACED = {"eventName", *_TIMES, "attributes", "body"}
+_TEXT = "stringValue"
+_EMPTY = (b"null", b'""', b"0")  # a field of protobuf that was not set
 _OBJECT = "Expected `object`"
 
 
@@ -84,31 +84,70 @@ def _scope(raw: Raw, count: Count) -> ScopeLogs:
 
 
 def _record(raw: Raw) -> LogRecord | Broken:
-    keys = reading.as_object(raw)
-    if not keys:
-        return Broken(Code.INVALID_JSON, _OBJECT, bytes(raw))
+    usual = strict.record_of(raw)
     try:
-        attributes, others = _attributes(keys)
-        for name in keys.keys() - _PLACED:
-            if bytes(keys[name]) not in _UNSET:
-                others[name] = keys[name]
-        return LogRecord(
-            event_name=reading.as_text(keys.get("eventName")),
-            time=_time(keys, "timeUnixNano") or _time(keys, "observedTimeUnixNano"),
-            attributes=attributes,
-            body=_value(reading.as_value(keys.get("body")), 0),
-            others=others,
-            original=partial(bytes, raw),
-        )
+        return _of_keys(raw) if usual is None else _of_usual(usual, raw)
     except TooDeep as deep:
         return Broken(Code.INVALID_FIELD, str(deep), bytes(raw))
     except RecursionError:
         return Broken(Code.INVALID_FIELD, "a value is nested too deep", bytes(raw))
 
 
-def _time(keys: dict[str, Raw], name: str) -> object:
+def _of_usual(record: strict.UsualRecord, raw: Raw) -> LogRecord | Broken:
+    if bytes(raw) == b"{}":
+        return Broken(Code.INVALID_JSON, _OBJECT, b"{}")
+    attributes: Attributes = {}
+    for pair in record.attributes:
+        value = pair.value
+        if type(value) is dict and len(value) == 1 and type(text := value.get(_TEXT)) is str:
+            attributes[pair.key] = text  # as most are
+        else:
+            attributes[pair.key] = value_of(value, 0)
+    return LogRecord(
+        event_name=record.event_name,
+        time=_time(record.time_unix_nano) or _time(record.observed_time_unix_nano),
+        attributes=attributes,
+        body=value_of(record.body, 0),
+        others=_others(record),
+        original=partial(bytes, raw),
+    )
+
+
+def _others(record: strict.UsualRecord) -> dict[str, Raw]:
+    """The fields without a place of their own, by their names on the wire and sorted by them."""
+    found = (
+        ("droppedAttributesCount", record.dropped_attributes_count),
+        ("flags", record.flags),
+        ("severityNumber", record.severity_number),
+        ("severityText", record.severity_text),
+        ("spanId", record.span_id),
+        ("traceId", record.trace_id),
+    )
+    return {name: raw for name, raw in found if raw is not UNSET and bytes(raw) not in _EMPTY}
+
+
+def _of_keys(raw: Raw) -> LogRecord | Broken:
+    keys = reading.as_object(raw)
+    if not keys:
+        return Broken(Code.INVALID_JSON, _OBJECT, bytes(raw))
+    attributes, others = _attributes(keys)
+    for name in sorted(keys.keys() - _PLACED):
+        if bytes(keys[name]) not in _EMPTY:
+            others[name] = keys[name]
+    sent, observed = (reading.as_value(keys.get(name)) for name in _TIMES)
+    return LogRecord(
+        event_name=reading.as_text(keys.get("eventName")),
+        time=_time(sent) or _time(observed),
+        attributes=attributes,
+        body=value_of(reading.as_value(keys.get("body")), 0),
+        others=others,
+        original=partial(bytes, raw),
+    )
+
+
+def _time(value: object) -> object:
     """None where it was not set, which in protobuf is 0."""
-    value = _value(reading.as_value(keys.get(name)), 0)
+    value = value_of(value, 0)
     return None if value in ("", "0") else value or None
 
 
@@ -121,64 +160,8 @@ def _attributes(keys: dict[str, Raw]) -> tuple[Attributes, dict[str, Raw]]:
         pairs = _pairs.decode(raw)
     except msgspec.ValidationError:
         return {}, {} if bytes(raw) == b"null" else {"attributes": raw}
-    return {pair.key: _value(reading.as_value(pair.value), 0) for pair in pairs}, {}
+    return {pair.key: value_of(reading.as_value(pair.value), 0) for pair in pairs}, {}
 
 
 def _with_others(attributes: Attributes, others: dict[str, Raw]) -> Attributes:
     return {**attributes, **{name: reading.as_value(raw) for name, raw in others.items()}}
-
-
-def _value(value: object, depth: int) -> object:
-    """An AnyValue as plain JSON. What is none, though it stands for one, is taken as it is."""
-    if isinstance(value, list):
-        inside = deeper(depth)
-        return [_value(one, inside) for one in value]
-    if not isinstance(value, dict):
-        return value
-    if len(value) <= 1:
-        for kind, of in value.items():
-            if kind == "intValue":
-                return _int(of)
-            if kind == "doubleValue":
-                return _double(of)
-            if kind in ("stringValue", "boolValue", "bytesValue"):
-                return _value(of, deeper(depth))
-            if kind in ("arrayValue", "kvlistValue") and isinstance(of, dict):
-                members = of.get("values")
-                if kind == "arrayValue":
-                    return _value([] if members is None else members, depth)
-                if members is None or isinstance(members, list):
-                    return _object(members or [], deeper(depth))
-    if not value:
-        return None
-    inside = deeper(depth)
-    return {str(name): _value(one, inside) for name, one in value.items()}
-
-
-def _object(pairs: list[object], depth: int) -> Attributes:
-    found: Attributes = {}
-    for pair in pairs:
-        if isinstance(pair, dict):
-            found[str(pair.get("key") or "")] = _value(pair.get("value"), depth)
-    return found
-
-
-def _int(value: object) -> object:
-    """An int64, which JSON writes as text."""
-    if isinstance(value, str) and len(value) <= _MAX_INT_DIGITS:
-        try:
-            return int(value)
-        except ValueError:
-            return value
-    return _value(value, 0)
-
-
-def _double(value: object) -> object:
-    """A double, of which JSON writes some as text: NaN and the infinities stay text."""
-    if not isinstance(value, str) or len(value) > _MAX_DOUBLE_LENGTH:
-        return _value(value, 0)
-    try:
-        number = float(value)
-    except ValueError:
-        return value
-    return number if math.isfinite(number) else value
