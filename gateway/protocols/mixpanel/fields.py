@@ -109,6 +109,4 @@ def _session(metadata: dict[str, Raw], library: str) -> tuple[str, int | None]:
 def _others(metadata: dict[str, Raw], *, is_session_taken: bool) -> dict[str, Raw]:
     """Keys without a field, named after where they stood."""
     taken = _ID_AND_SESSION if is_session_taken else _ID
-    return {
-        f"$event.{METADATA}.{name}": raw for name, raw in metadata.items() if name not in taken
-    }
+    return {f"$event.{METADATA}.{name}": raw for name, raw in metadata.items() if name not in taken}

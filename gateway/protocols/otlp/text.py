@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 import msgspec
-from msgspec import UNSET, Raw, Struct
+from msgspec import Raw, Struct
 
 from gateway.contract.refusal import RefusalCode, Refused
 from gateway.contract.verdict import Code
@@ -20,12 +20,10 @@ from gateway.protocols.otlp.logs import (
     ScopeLogs,
     TooDeep,
 )
-from gateway.protocols.otlp.values import value_of
+from gateway.protocols.otlp.values import UNSET_JSON, time_of, value_of
 
 _TIMES = ("timeUnixNano", "observedTimeUnixNano")
 _PLACED = {"eventName", *_TIMES, "attributes", "body"}
-_TEXT = "stringValue"
-_EMPTY = (b"null", b'""', b"0")  # a field of protobuf that was not set
 _OBJECT = "Expected `object`"
 
 
@@ -84,71 +82,32 @@ def _scope(raw: Raw, count: Count) -> ScopeLogs:
 
 
 def _record(raw: Raw) -> LogRecord | Broken:
-    usual = strict.record_of(raw)
     try:
-        return _of_keys(raw) if usual is None else _of_usual(usual, raw)
+        return strict.record_of(raw) or record_of_keys(raw)
     except TooDeep as deep:
         return Broken(Code.INVALID_FIELD, str(deep), bytes(raw))
     except RecursionError:
         return Broken(Code.INVALID_FIELD, "a value is nested too deep", bytes(raw))
 
 
-def _of_usual(record: strict.UsualRecord, raw: Raw) -> LogRecord | Broken:
-    if bytes(raw) == b"{}":
-        return Broken(Code.INVALID_JSON, _OBJECT, b"{}")
-    attributes: Attributes = {}
-    for pair in record.attributes:
-        value = pair.value
-        if type(value) is dict and len(value) == 1 and type(text := value.get(_TEXT)) is str:
-            attributes[pair.key] = text  # as most are
-        else:
-            attributes[pair.key] = value_of(value, 0)
-    return LogRecord(
-        event_name=record.event_name,
-        time=_time(record.time_unix_nano) or _time(record.observed_time_unix_nano),
-        attributes=attributes,
-        body=value_of(record.body, 0),
-        others=_others(record),
-        original=partial(bytes, raw),
-    )
-
-
-def _others(record: strict.UsualRecord) -> dict[str, Raw]:
-    """The fields without a place of their own, by their names on the wire and sorted by them."""
-    found = (
-        ("droppedAttributesCount", record.dropped_attributes_count),
-        ("flags", record.flags),
-        ("severityNumber", record.severity_number),
-        ("severityText", record.severity_text),
-        ("spanId", record.span_id),
-        ("traceId", record.trace_id),
-    )
-    return {name: raw for name, raw in found if raw is not UNSET and bytes(raw) not in _EMPTY}
-
-
-def _of_keys(raw: Raw) -> LogRecord | Broken:
+def record_of_keys(raw: Raw) -> LogRecord | Broken:
+    """Whatever stands where a record should. Raises TooDeep and RecursionError."""
     keys = reading.as_object(raw)
     if not keys:
         return Broken(Code.INVALID_JSON, _OBJECT, bytes(raw))
     attributes, others = _attributes(keys)
     for name in sorted(keys.keys() - _PLACED):
-        if bytes(keys[name]) not in _EMPTY:
+        if bytes(keys[name]) not in UNSET_JSON:
             others[name] = keys[name]
     sent, observed = (reading.as_value(keys.get(name)) for name in _TIMES)
     return LogRecord(
         event_name=reading.as_text(keys.get("eventName")),
-        time=_time(sent) or _time(observed),
+        time=time_of(sent) or time_of(observed),
         attributes=attributes,
         body=value_of(reading.as_value(keys.get("body")), 0),
         others=others,
         original=partial(bytes, raw),
     )
-
-
-def _time(value: object) -> object:
-    """None where it was not set, which in protobuf is 0."""
-    value = value_of(value, 0)
-    return None if value in ("", "0") else value or None
 
 
 def _attributes(keys: dict[str, Raw]) -> tuple[Attributes, dict[str, Raw]]:

@@ -8,6 +8,7 @@ from gateway.protocols.otlp.logs import Attributes, deeper
 
 _MAX_INT_DIGITS = 20  # as text; an int64 has fewer
 _MAX_DOUBLE_LENGTH = 64
+UNSET_JSON = (b"null", b'""', b"0")  # a field of protobuf that was not set
 
 
 def value_of(value: object, depth: int) -> object:
@@ -35,6 +36,12 @@ def value_of(value: object, depth: int) -> object:
         return None
     inside = deeper(depth)
     return {str(name): value_of(one, inside) for name, one in value.items()}
+
+
+def time_of(value: object) -> object:
+    """None where it was not set, which in protobuf is 0."""
+    value = value_of(value, 0)
+    return None if value in ("", "0") else value or None
 
 
 def _object(pairs: list[object], depth: int) -> Attributes:

@@ -112,7 +112,6 @@ class _Part:
         """Of its events, one a line."""
         return "\n".join(one.event_id for one in self.events)
 
-
     def add(self, index: int, item: Item, sent: Sent) -> None:
         if is_counted_only(item):
             self.ignored += 1

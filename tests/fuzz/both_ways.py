@@ -1,0 +1,226 @@
+"""Events of other vendors, read by the strict pass and key by key: both must say the same.
+
+Seeds are what SDKs were recorded to send, and what they usually send; some of their values are
+replaced, left out, or written twice.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from random import Random
+from typing import Any
+from urllib.parse import parse_qs
+
+import msgspec
+from msgspec import Raw
+
+from gateway.protocols.amplitude import event as amplitude_event
+from gateway.protocols.amplitude.strict import StrictReader as AmplitudeReader
+from gateway.protocols.mixpanel.event import told_by
+from gateway.protocols.mixpanel.strict import StrictReader as MixpanelReader
+from gateway.protocols.otlp import strict as otlp_strict
+from gateway.protocols.otlp.logs import LogRecord, TooDeep
+from gateway.protocols.otlp.text import record_of_keys
+from gateway.protocols.posthog import event as posthog_event
+from gateway.protocols.posthog.body import item_of
+from gateway.protocols.posthog.event import Sent
+from gateway.protocols.posthog.strict import StrictReader as PostHogReader
+from gateway.protocols.segment import message as segment_message
+from gateway.protocols.segment import strict as segment_strict
+from tests.bench import foreign
+from tests.fuzz import inputs
+
+CAPTURES = Path(__file__).parents[1] / "contract" / "captures"
+_raw = msgspec.json.Decoder(Raw)
+_encode = msgspec.json.Encoder().encode
+
+
+class Difference(Exception):
+    """The two ways do not say the same."""
+
+
+def captured(vendor: str) -> list[Any]:
+    """The events of the recorded requests."""
+    found: list[Any] = []
+    for path in sorted(CAPTURES.glob(f"{vendor}-*.json")):
+        for request in json.loads(path.read_text())["requests"]:
+            body = base64.b64decode(request["body_base64"])
+            if body[:2] == b"\x1f\x8b":
+                body = gzip.decompress(body)
+            if body[:5] == b"data=":
+                body = parse_qs(body)[b"data"][0]
+                body = body if body[:1] in b"[{" else base64.b64decode(body)
+            try:
+                found += _members(json.loads(body))
+            except ValueError:
+                continue
+    return found
+
+
+def _members(body: Any) -> list[Any]:
+    if isinstance(body, list):
+        return body
+    return body.get("batch") or body.get("events") or ([body] if "event" in body else [])
+
+
+def _otlp_records() -> list[Any]:
+    records = foreign.otlp()["resourceLogs"][0]["scopeLogs"][0]["logRecords"][:2]
+    value = {"kvlistValue": {"values": [{"key": "a", "value": {"intValue": "7"}}]}}
+    pairs = [{"key": "n", "value": value}, {"key": "d", "value": {"doubleValue": 1.5}}]
+    return [
+        *records,
+        {
+            "timeUnixNano": 0, "observedTimeUnixNano": "1795497598000000000", "traceId": "ab",
+            "severityNumber": 9, "severityText": "INFO", "body": {"stringValue": "b"},
+            "attributes": [*pairs, {"key": "f", "value": {"boolValue": True}}],
+        },
+    ]  # fmt: skip
+
+
+def _segment_calls() -> list[Any]:
+    calls = foreign.segment()["batch"][:3]
+    calls[0] |= {"originalTimestamp": "2026-11-24T05:19:57.000Z", "sentAt": foreign.SENT_AT}
+    return [*captured("segment"), *captured("rudder"), *calls]
+
+
+SEEDS: dict[str, list[Any]] = {
+    "segment": _segment_calls(),
+    "posthog": [*captured("posthog"), *foreign.posthog()["batch"][:2]],
+    "amplitude": [*captured("amplitude"), *foreign.amplitude()["events"][:2]],
+    "mixpanel": [*captured("mixpanel"), *foreign.mixpanel()[:2]],
+    "otlp": _otlp_records(),
+}
+
+
+WORDS = (
+    "Application Opened", "application became active", "Application Crashed", "screen", "page",
+    "group", "identify", "$identify", "$screen", "$set", "$exception", "$snapshot",
+    "$groupidentify", "[Amplitude] Screen Viewed", "session_start", "$ae_session", "$ae_crashed",
+    "$ae_updated", "react-native", "$remote", "$device:install-1", "install-1", "user-1", -1, 142,
+    "app.crash", "app.screen.view", "device.app.lifecycle", "session.end", 1795497598123,
+    "2026-11-24T05:19:58", "2026-11-24T07:19:58.123456789+02:00", " 2026-11-24T05:19:58Z", "142",
+)  # fmt: skip
+
+
+KEYS = (
+    "unknown", "originalTimestamp", "sentAt", "traits", "context", "category", "name", "type",
+    "$device_id", "$anon_distinct_id", "$is_identified", "$network_wifi", "$time", "$screen_name",
+    "session_id", "library", "token", "$insert_id", "$mp_metadata", "$mp_event_id", "$wifi",
+    "$identified_id", "sequence_number", "event_id", "user_properties", "uuid", "version_name",
+    "flags", "body", "value", "stringValue", "observedTimeUnixNano",
+)  # fmt: skip
+
+
+def text_of(dice: Random, value: Any, depth: int = 0) -> str:
+    """JSON of `value`, now and then with another value in it, a key less or one twice."""
+    if depth and dice.random() < 0.03:
+        other = dice.choice(WORDS) if dice.random() < 0.4 else inputs.value(dice)
+        return json.dumps(other, ensure_ascii=dice.random() < 0.5)
+    if isinstance(value, list):
+        return "[" + ",".join(text_of(dice, one, depth + 1) for one in value) + "]"
+    if not isinstance(value, dict):
+        return json.dumps(value)
+    parts: list[str] = []
+    for name, one in value.items():
+        chance = dice.random()
+        if chance < 0.02:
+            continue
+        parts.append(f"{json.dumps(name)}:{text_of(dice, one, depth + 1)}")
+        if chance < 0.03:
+            parts.append(f"{json.dumps(name)}:{text_of(dice, one, depth + 1)}")
+        elif chance < 0.04:
+            parts.append(f"{json.dumps(dice.choice(KEYS))}:{text_of(dice, one, depth + 1)}")
+    return "{" + ",".join(parts) + "}"
+
+
+def post(dice: Random, vendor: str) -> list[Raw]:
+    """A few events of one POST, of one or two seeds."""
+    seeds = dice.choices(SEEDS[vendor], k=2)
+    texts = [text_of(dice, dice.choice(seeds)) for _ in range(dice.randrange(1, 6))]
+    found: list[Raw] = []
+    for text in texts:
+        try:  # only what is an item of a body that was read
+            found.append(_raw.decode(text.encode("utf-8")))
+        except (msgspec.DecodeError, UnicodeEncodeError):
+            continue
+    return found
+
+
+Pairs = Sequence[tuple[object, object]]
+
+
+def _segment(raws: Sequence[Raw]) -> Pairs:
+    sent = Raw(b'"2026-11-24T05:20:00.000Z"')
+    return [
+        (segment_strict.event_of(raw, ""), segment_message.event_of(index, raw, "", sent))
+        for index, raw in enumerate(raws)
+    ]
+
+
+def _posthog(raws: Sequence[Raw]) -> Pairs:
+    sent = Sent(None, None)
+    reader = PostHogReader(sent)
+    found: list[tuple[object, object]] = []
+    for index, raw in enumerate(raws):
+        item = item_of(raw)
+        counted = posthog_event.is_counted_only(item)
+        careful = None if counted else posthog_event.event_of(index, item, sent)
+        found.append((reader.event_of(raw), careful))
+    return found
+
+
+def _amplitude(raws: Sequence[Raw]) -> Pairs:
+    reader = AmplitudeReader()
+    return [
+        (reader.event_of(raw), amplitude_event.event_of(index, raw, None))
+        for index, raw in enumerate(raws)
+    ]
+
+
+def _mixpanel(raws: Sequence[Raw]) -> Pairs:
+    reader = MixpanelReader()
+    return [
+        (reader.told_by(index, raw), told_by(index, raw, is_profile=False, needs_token=True))
+        for index, raw in enumerate(raws)
+    ]
+
+
+def _otlp(raws: Sequence[Raw]) -> Pairs:
+    return [(_said(otlp_strict.record_of, raw), _said(record_of_keys, raw)) for raw in raws]
+
+
+def _said(read: Callable[[Raw], object], raw: Raw) -> object:
+    try:
+        record = read(raw)
+    except (TooDeep, RecursionError) as error:
+        return str(error)
+    if not isinstance(record, LogRecord):
+        return record
+    return (record.event_name, record.time, record.attributes, record.body, record.others)
+
+
+READERS: dict[str, Callable[[Sequence[Raw]], Pairs]] = {
+    "segment": _segment,
+    "posthog": _posthog,
+    "amplitude": _amplitude,
+    "mixpanel": _mixpanel,
+    "otlp": _otlp,
+}
+
+
+def compare(vendor: str, raws: Sequence[Raw]) -> Counter[str]:
+    """How many events the strict pass took, and how many it left. Raises Difference."""
+    found: Counter[str] = Counter()
+    for raw, (strict, careful) in zip(raws, READERS[vendor](raws), strict=True):
+        if strict is None:
+            found["left"] += 1
+            continue
+        found["strict"] += 1
+        if _encode(strict) != _encode(careful):
+            raise Difference(f"{bytes(raw)!r}\n{_encode(strict)!r}\n{_encode(careful)!r}")
+    return found
