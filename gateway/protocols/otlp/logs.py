@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from msgspec import Raw, Struct
 
+from gateway.contract.event import MAX_PROPERTIES
 from gateway.contract.refusal import RefusalCode, Refused
 from gateway.contract.verdict import Code
 
@@ -63,6 +64,11 @@ class Count:
         if self._left < 0:
             text = f"the body has more than {MAX_RECORDS} log records"
             raise Refused(RefusalCode.TOO_MANY_EVENTS, text)
+
+
+def too_many(attributes: int) -> str:
+    """Why a record with so many is none of ours."""
+    return f"`attributes` has {attributes} entries, the limit is {MAX_PROPERTIES}"
 
 
 def deeper(depth: int) -> int:

@@ -17,7 +17,7 @@ from gateway.contract.event import (
 )
 from gateway.contract.verdict import Code, Rejected
 from gateway.protocols import reading, times
-from gateway.protocols.otlp.logs import Attributes, LogRecord
+from gateway.protocols.otlp.logs import Attributes, LogRecord, too_many
 from gateway.protocols.otlp.names import EXCEPTION, Named, first_text, named
 from gateway.protocols.otlp.place import SESSION_ID, USER_ID, Place, extras, moved
 
@@ -84,8 +84,7 @@ def _check(record: LogRecord, around: Around) -> None:
     if record.time is None:
         raise Rejected(Code.MISSING_FIELD, "`timeUnixNano` is missing")
     if (count := len(record.attributes)) > MAX_PROPERTIES:
-        text = f"`attributes` has {count} entries, the limit is {MAX_PROPERTIES}"
-        raise Rejected(Code.TOO_MANY_PROPERTIES, text)
+        raise Rejected(Code.TOO_MANY_PROPERTIES, too_many(count))
 
 
 def _others(record: LogRecord, name: Named, event_name: str) -> dict[str, Raw]:
