@@ -32,7 +32,7 @@ from gateway.protocols.posthog.event import Sent
 from gateway.protocols.posthog.strict import StrictReader as PostHogReader
 from gateway.protocols.segment import message as segment_message
 from gateway.protocols.segment import strict as segment_strict
-from tests.bench import foreign
+from tests.bench import vendors
 from tests.fuzz.values import text_of
 
 CAPTURES = Path(__file__).parents[1] / "contract" / "captures"
@@ -69,7 +69,7 @@ def _members(body: Any) -> list[Any]:
 
 
 def _otlp_records() -> list[Any]:
-    records = foreign.otlp()["resourceLogs"][0]["scopeLogs"][0]["logRecords"][:2]
+    records = vendors.otlp()["resourceLogs"][0]["scopeLogs"][0]["logRecords"][:2]
     value = {"kvlistValue": {"values": [{"key": "a", "value": {"intValue": "7"}}]}}
     pairs = [{"key": "n", "value": value}, {"key": "d", "value": {"doubleValue": 1.5}}]
     return [
@@ -83,16 +83,16 @@ def _otlp_records() -> list[Any]:
 
 
 def _segment_calls() -> list[Any]:
-    calls = foreign.segment()["batch"][:3]
-    calls[0] |= {"originalTimestamp": "2026-11-24T05:19:57.000Z", "sentAt": foreign.SENT_AT}
+    calls = vendors.segment()["batch"][:3]
+    calls[0] |= {"originalTimestamp": "2026-11-24T05:19:57.000Z", "sentAt": vendors.SENT_AT}
     return [*captured("segment"), *captured("rudder"), *calls]
 
 
 SEEDS: dict[str, list[Any]] = {
     "segment": _segment_calls(),
-    "posthog": [*captured("posthog"), *foreign.posthog()["batch"][:2]],
-    "amplitude": [*captured("amplitude"), *foreign.amplitude()["events"][:2]],
-    "mixpanel": [*captured("mixpanel"), *foreign.mixpanel()[:2]],
+    "posthog": [*captured("posthog"), *vendors.posthog()["batch"][:2]],
+    "amplitude": [*captured("amplitude"), *vendors.amplitude()["events"][:2]],
+    "mixpanel": [*captured("mixpanel"), *vendors.mixpanel()[:2]],
     "otlp": _otlp_records(),
 }
 
