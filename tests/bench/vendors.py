@@ -15,6 +15,8 @@ SENT_AT = "2026-11-24T05:20:00.000Z"
 TIME = "2026-11-24T05:19:58.000Z"
 MILLISECONDS = 1_795_497_598_000
 JSON = "application/json"
+WRITE_KEY = "a-write-key"  # stands where the key will be
+DEVICE = "a-device"
 
 
 def segment() -> Any:
@@ -30,12 +32,12 @@ def segment() -> Any:
     calls = [
         {
             "type": "track", "event": "Application Opened", "messageId": str(uuid4()),
-            "anonymousId": "install-1", "timestamp": TIME, "context": context,
+            "anonymousId": DEVICE, "timestamp": TIME, "context": context,
             "properties": {"from_background": False},
         }
         for _ in range(EVENTS)
     ]  # fmt: skip
-    return {"batch": calls, "sentAt": SENT_AT, "writeKey": "key"}
+    return {"batch": calls, "sentAt": SENT_AT, "writeKey": WRITE_KEY}
 
 
 def posthog() -> Any:
@@ -48,19 +50,19 @@ def posthog() -> Any:
     }  # fmt: skip
     events = [
         {
-            "event": "Application Opened", "uuid": str(uuid4()), "distinct_id": "install-1",
+            "event": "Application Opened", "uuid": str(uuid4()), "distinct_id": DEVICE,
             "timestamp": TIME, "properties": properties,
         }
         for _ in range(EVENTS)
     ]  # fmt: skip
-    return {"batch": events, "sent_at": SENT_AT, "api_key": "key"}
+    return {"batch": events, "sent_at": SENT_AT, "api_key": WRITE_KEY}
 
 
 def amplitude() -> Any:
     events = [
         {
             "event_type": "[Amplitude] Application Opened", "insert_id": str(uuid4()),
-            "event_id": number, "time": MILLISECONDS, "device_id": "install-1",
+            "event_id": number, "time": MILLISECONDS, "device_id": DEVICE,
             "session_id": MILLISECONDS, "app_version": "1.4.2", "os_name": "android",
             "os_version": "15", "device_manufacturer": "Google", "device_model": "Pixel 8",
             "language": "en", "library": "amplitude-react-native-ts/1.10.0",
@@ -68,7 +70,7 @@ def amplitude() -> Any:
         }
         for number in range(1, EVENTS + 1)
     ]  # fmt: skip
-    return {"api_key": "key", "client_upload_time": SENT_AT, "events": events}
+    return {"api_key": WRITE_KEY, "client_upload_time": SENT_AT, "events": events}
 
 
 def mixpanel() -> Any:
@@ -76,8 +78,8 @@ def mixpanel() -> Any:
         {
             "event": "Order",
             "properties": {
-                "token": "key", "$insert_id": str(uuid4()), "$device_id": "install-1",
-                "distinct_id": "install-1", "time": MILLISECONDS, "$os": "Android",
+                "token": WRITE_KEY, "$insert_id": str(uuid4()), "$device_id": DEVICE,
+                "distinct_id": DEVICE, "time": MILLISECONDS, "$os": "Android",
                 "$os_version": "15", "$manufacturer": "Google", "$model": "Pixel 8",
                 "$app_version_string": "1.4.2", "mp_lib": "android", "a": 1,
             },
@@ -92,7 +94,7 @@ def otlp() -> Any:
         "value": {"stringValue": value},
     }
     resource = [
-        attribute("app.installation.id", "install-1"), attribute("service.name", "com.demo"),
+        attribute("app.installation.id", DEVICE), attribute("service.name", "com.demo"),
         attribute("service.version", "1.4.2"), attribute("os.name", "Android"),
         attribute("os.version", "15"), attribute("device.manufacturer", "Google"),
     ]  # fmt: skip
@@ -117,10 +119,10 @@ def otlp() -> Any:
 
 def sentry() -> list[Any]:
     """The lines of an envelope of sessions."""
-    lines: list[Any] = [{"sent_at": SENT_AT, "dsn": "https://key@gw.example.com/1"}]
+    lines: list[Any] = [{"sent_at": SENT_AT, "dsn": f"https://{WRITE_KEY}@gw.example.com/1"}]
     for number in range(EVENTS):
         session = {
-            "sid": str(uuid4()), "did": "install-1", "init": True, "started": TIME,
+            "sid": str(uuid4()), "did": DEVICE, "init": True, "started": TIME,
             "timestamp": TIME, "status": "ok", "seq": number,
             "attrs": {"release": "com.demo@1.4.2+142", "environment": "production"},
         }  # fmt: skip
@@ -148,15 +150,15 @@ class Vendor(Struct, frozen=True):
 
 def _as_json(made: Callable[[], Any]) -> Callable[[str, str], bytes]:
     def body(key: str, device: str) -> bytes:
-        text = json.dumps(made()).replace('"install-1"', json.dumps(device))
-        return text.replace('"key"', json.dumps(key)).encode()
+        text = json.dumps(made()).replace(DEVICE, device)
+        return text.replace(WRITE_KEY, key).encode()
 
     return body
 
 
 def _envelope(key: str, device: str) -> bytes:
     lines = [json.dumps(one) for one in sentry()]
-    text = "\n".join(lines).replace('"install-1"', json.dumps(device))
+    text = "\n".join(lines).replace("DEVICE", json.dumps(device))
     return text.replace("//key@", f"//{key}@").encode()
 
 
