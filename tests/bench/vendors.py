@@ -158,8 +158,7 @@ def _as_json(made: Callable[[], Any]) -> Callable[[str, str], bytes]:
 
 def _envelope(key: str, device: str) -> bytes:
     lines = [json.dumps(one) for one in sentry()]
-    text = "\n".join(lines).replace("DEVICE", json.dumps(device))
-    return text.replace("//key@", f"//{key}@").encode()
+    return "\n".join(lines).replace(DEVICE, device).replace(WRITE_KEY, key).encode()
 
 
 def _form(key: str, device: str) -> bytes:

@@ -7,6 +7,7 @@ import gzip
 import json
 from pathlib import Path
 from random import Random
+from typing import Any
 from urllib.parse import parse_qs, quote
 
 from msgspec import Struct
@@ -45,7 +46,7 @@ def seeds_of(vendor: str) -> list[Seed]:
     ]
 
 
-def _seed(request: dict[str, str]) -> Seed:
+def _seed(request: dict[str, Any]) -> Seed:
     body, form = base64.b64decode(request["body_base64"]), b""
     if body[:2] == b"\x1f\x8b":
         body = gzip.decompress(body)

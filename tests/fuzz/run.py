@@ -12,11 +12,12 @@ from random import Random
 from msgspec import Struct
 
 from tests.fuzz import recorded, targets
+from tests.fuzz.post import Post
 from tests.fuzz.spool_log import SpoolLog
 
 WEIGHTS = {"native": 38, "segment": 24, "encoded": 12, "head": 8, "wire": 15, "log": 3}  # percent
 MAX_FAILURES = 20
-_MAKERS = {
+_MAKERS: dict[str, Callable[[Random], Post]] = {
     "native": targets.native,
     "segment": targets.segment,
     "encoded": targets.encoded,
