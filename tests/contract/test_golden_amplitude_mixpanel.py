@@ -1,4 +1,4 @@
-"""Requests that Amplitude's and Mixpanel's SDKs sent, and the records that they become."""
+"""Requests of Amplitude's, Mixpanel's and Snowplow's SDKs, and the records that they become."""
 
 from __future__ import annotations
 
@@ -15,8 +15,11 @@ from tests.gateway_app import GatewayUnderTest
 
 HERE = Path(__file__).parent
 PER_REQUEST = {"request_id"}  # ours, and another each time
-KEYS = {"amplitude": "AMP_KEY", "mixpanel": "MPTOKEN"}
-FILES = ["amplitude-node", "amplitude-python-batch", "mixpanel-node", "mixpanel-python"]
+KEYS = {"amplitude": "AMP_KEY", "mixpanel": "MPTOKEN", "snowplow": "com.example.demo"}
+FILES = [
+    "amplitude-node", "amplitude-python-batch", "mixpanel-node", "mixpanel-python",
+    "snowplow-python",
+]  # fmt: skip
 
 
 def requests_of(name: str) -> list[dict[str, Any]]:

@@ -20,7 +20,7 @@ from tests.otlp import JSON, PROTOBUF, encoded, record, resource_logs
 CAPTURES = Path(__file__).parents[1] / "contract" / "captures"
 KEYS = (
     "AMP_KEY", "MPTOKEN", "phc_test", "WK_RUDDER", "WK_SEGMENT", "APPKEY", "KEY",
-    "abcdef0123456789abcdef0123456789",
+    "abcdef0123456789abcdef0123456789", "com.example.demo",
 )  # fmt: skip
 TAGS = (b"\x0a", b"\x12\x00", b"\x32", b"\x2a", b"\x08", b"\x09", b"\xff\xff\xff\xff\x0f", b"\x80")
 _OTLP = resource_logs(record("app.crash", attributes={"exception.type": "E"}, body={"a": [1]}))
@@ -76,7 +76,16 @@ def _otlp_seeds() -> list[Seed]:
 SEEDS: dict[str, list[Seed]] = {
     **{
         vendor: seeds_of(vendor)
-        for vendor in ("segment", "rudder", "posthog", "amplitude", "mixpanel", "sentry", "countly")
+        for vendor in (
+            "segment",
+            "rudder",
+            "posthog",
+            "amplitude",
+            "mixpanel",
+            "sentry",
+            "countly",
+            "snowplow",
+        )
     },
     "otlp": _otlp_seeds(),
 }
