@@ -11,11 +11,13 @@ MAX_LENGTH = 64  # of a time as text, where it is not written as RFC 3339 has it
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EXACT = 4e12  # milliseconds that a float of seconds still tells apart, microseconds too
-_UNITS = ((1e17, 1e-9), (1e14, 1e-6), (1e11, 1e-3))  # above this magnitude: seconds per unit
+_NANOSECONDS, _MICROSECONDS, _MILLISECONDS = 1e17, 1e14, 1e11  # above this magnitude
 
 
 def parse(value: object) -> datetime | None:
     """The instant that `value` names; no zone means UTC. None when it is no time."""
+    if type(value) is int and _MILLISECONDS < value < _EXACT:  # as most write it
+        return datetime.fromtimestamp(value / 1000, UTC)
     if isinstance(value, bool):
         return None
     if isinstance(value, int | float):
@@ -64,11 +66,15 @@ def _second(seconds: int) -> str:
 def _from_number(number: float) -> datetime | None:
     if number != number or abs(number) >= 1e20:
         return None
-    seconds = number
-    for magnitude, unit in _UNITS:
-        if abs(number) > magnitude:
-            seconds = number * unit
-            break
+    size = abs(number)
+    if size > _NANOSECONDS:
+        seconds = number * 1e-9
+    elif size > _MICROSECONDS:
+        seconds = number * 1e-6
+    elif size > _MILLISECONDS:
+        seconds = number * 1e-3
+    else:
+        seconds = number
     milliseconds = round(seconds * 1000)
     if 0 <= milliseconds < _EXACT:
         return datetime.fromtimestamp(milliseconds / 1000, UTC)  # half as dear as what follows

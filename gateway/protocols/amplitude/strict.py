@@ -56,8 +56,6 @@ class StrictReader:
         """None where it must be read key by key."""
         try:
             own, keys = _own.decode(raw), _keys.decode(raw)
-            if b"null" in bytes(raw):
-                keys = without_nulls(keys)
             if "sequence_number" in keys or own.event_type.lower() == COUNTED:
                 return None
             timestamp = times.parse(own.time)
@@ -75,7 +73,7 @@ class StrictReader:
                 _take_sequence(own, keys),
                 who,
                 _take_properties(own, keys, event_type),
-                keys,
+                without_nulls(keys),
             )
         except (*UNREADABLE, Rejected, Unusual):
             return None

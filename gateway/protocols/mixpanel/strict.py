@@ -60,11 +60,10 @@ class StrictReader:
         try:
             item = _item.decode(raw)
             own = _own.decode(item.properties)
-            properties, metadata = _properties.decode(item.properties), item.metadata
-            if b"null" in bytes(raw):
-                properties, metadata = without_nulls(properties), without_nulls(metadata)
+            properties = _properties.decode(item.properties)
             check_count(properties)
             sender = self._sender.take(item.properties, properties)
+            metadata = without_nulls(item.metadata) if item.metadata else item.metadata
             timestamp = times.parse(own.time)
             if timestamp is None:
                 return None
@@ -74,6 +73,7 @@ class StrictReader:
                 del properties["$insert_id"]
             elif not (event_id := take_id(properties, metadata)):
                 return None
+            properties = without_nulls(properties)
             event = event_of(event_id, timestamp, sender.who, properties, metadata, {})
             return Told(index, sender.token, typed(event, item.event, properties))
         except (*UNREADABLE, Rejected, Unusual):
