@@ -59,7 +59,7 @@ def main(
 
 def show(console: Console, summary: Summary) -> None:
     statuses = sorted({status for one in summary.answers.values() for status in one})
-    table = Table("target", "inputs", *statuses, "slowest ms")
+    table = Table("target", "inputs", *statuses, "slowest, CPU ms")
     for name, counts in summary.answers.items():
         if not counts:
             continue

@@ -44,7 +44,7 @@ class Failure(Struct, frozen=True):
 class Summary(Struct):
     answers: dict[str, Counter[str]]
     failures: list[Failure]
-    slowest: dict[str, float]  # seconds
+    slowest: dict[str, float]  # seconds of CPU
 
     @property
     def inputs(self) -> int:
@@ -81,19 +81,19 @@ class Fuzz:
     async def one(self, target: str, number: int) -> None:
         """One input, again and again the same."""
         dice = Random(f"{self._seed}:{target}:{number}")
-        started, cpu = time.perf_counter(), time.process_time()
+        started = time.process_time()
         try:
             if target == "log":
                 answer = self._log.read(dice)
             else:
                 answer = await self._ask(target, dice)
-            targets.check_cost(time.process_time() - cpu)
+            targets.check_cost(time.process_time() - started)
         except Exception as error:  # noqa: BLE001  # whatever it is, it is what we look for
             answer = "violation" if isinstance(error, targets.Violation) else "crash"
             text = f"{type(error).__name__}: {error}"
             self.summary.failures.append(Failure(target, number, text))
         self.summary.answers[target][answer] += 1
-        took = time.perf_counter() - started
+        took = time.process_time() - started
         self.summary.slowest[target] = max(took, self.summary.slowest[target])
 
     def _ask(self, target: str, dice: Random) -> Awaitable[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import final
 
 from msgspec import Raw, Struct
 
@@ -32,6 +33,7 @@ class LogRecord(Struct, frozen=True, gc=False):
     original: Callable[[], bytes]
 
 
+@final
 class Broken(Struct, frozen=True, gc=False):
     """What stands where a record should, and why it is none."""
 

@@ -23,6 +23,8 @@ from gateway.protocols.otlp.place import SESSION_ID, USER_ID, Place, extras, mov
 
 _EVENT_NAME = "event.name"  # an attribute, before it became a field
 _BODY = "body"
+_IDS = ("log.record.uid",)
+_CRASH_IDS = ("app.crash.id", *_IDS)
 _encode = msgspec.json.Encoder(order="deterministic").encode
 
 
@@ -47,8 +49,8 @@ def event_of(record: LogRecord, around: Around) -> Event | None:
     _check(record, around)
     place, of_place = moved(around.place, attributes)
     lifted |= of_place
-    user_id = _id(USER_ID, attributes, around.place, lifted)
-    session_id = _id(SESSION_ID, attributes, around.place, lifted)
+    user_id = _id(USER_ID, attributes, around.place.user_id, lifted)
+    session_id = _id(SESSION_ID, attributes, around.place.session_id, lifted)
     event_id = _event_id(record, name, place, lifted)
     crash = _crash(name, attributes, lifted) if name.type in CRASH_TYPES else None
     properties = _others(record, name, event_name)
@@ -89,19 +91,19 @@ def _check(record: LogRecord, around: Around) -> None:
 
 def _others(record: LogRecord, name: Named, event_name: str) -> dict[str, Raw]:
     """The record's other fields, and its own name where the event's does not tell it."""
-    others = {f"$event.{key}": raw for key, raw in record.others.items()}
+    others = {f"$event.{key}": raw for key, raw in record.others.items()} if record.others else {}
     if (name.type == "screen" or len(name.name) > MAX_NAME_LENGTH) and event_name:
         others["$event.eventName"] = Raw(_encode(event_name))
     return others
 
 
-def _id(names: tuple[str, ...], attributes: Attributes, place: Place, lifted: set[str]) -> str:
+def _id(names: tuple[str, ...], attributes: Attributes, around: str, lifted: set[str]) -> str:
     """The first of these ids, the record's before its resource's. Raises Rejected."""
     for name in names:
         if name in attributes and (found := first_text(attributes, (name,))):
             lifted.add(name)
             return _checked(name, found)
-    return _checked(names[0], first_text(place.attributes, names))
+    return _checked(names[0], around)
 
 
 def _checked(name: str, found: str) -> str:
@@ -112,9 +114,10 @@ def _checked(name: str, found: str) -> str:
 
 def _event_id(record: LogRecord, name: Named, place: Place, lifted: set[str]) -> str:
     """The record's own id, else a hash of all it says: a copy sent again has the same."""
-    own = ("app.crash.id",) if name.type == "app_crash" else ()
-    for attribute in (*own, "log.record.uid"):
-        if found := first_text(record.attributes, (attribute,)):
+    for attribute in _CRASH_IDS if name.type == "app_crash" else _IDS:
+        if attribute in record.attributes and (
+            found := first_text(record.attributes, (attribute,))
+        ):
             lifted.add(attribute)
             return _checked(attribute, found)
     said = (record.event_name, str(record.time), record.attributes, record.body, record.others)

@@ -22,6 +22,7 @@ from gateway.protocols.otlp.logs import (
 )
 from gateway.protocols.otlp.values import UNSET_JSON, time_of, value_of
 
+_NULL = Raw(b"null")
 _TIMES = ("timeUnixNano", "observedTimeUnixNano")
 _PLACED = {"eventName", *_TIMES, "attributes", "body"}
 _OBJECT = "Expected `object`"
@@ -38,9 +39,11 @@ _pairs = msgspec.json.Decoder(list[_Pair])
 def read(body: bytes) -> list[ResourceLogs]:
     """Everything that a body of JSON says. Raises Refused."""
     count = Count()
-    keys = reading.json_object(body)
     try:
-        logs = _list(keys, "resourceLogs")
+        logs = strict.resources_of(body)
+        if logs is None:
+            keys = reading.json_object(body)
+            logs = [_resource_of_keys(raw) for raw in _list(keys, "resourceLogs")]
         count.add(len(logs))
         return [_resource(one, count) for one in logs]
     except TooDeep as deep:
@@ -58,26 +61,34 @@ def _list(keys: dict[str, Raw], name: str) -> list[Raw]:
     return found
 
 
-def _resource(raw: Raw, count: Count) -> ResourceLogs:
+def _resource_of_keys(raw: Raw) -> strict.Resource:
     keys = reading.as_object(raw)
-    scopes = _list(keys, "scopeLogs")
-    count.add(len(scopes) - 1)
-    resource, others = _attributes(reading.as_object(keys.get("resource")))
-    return ResourceLogs(_with_others(resource, others), [_scope(one, count) for one in scopes])
+    scopes = [_scope_of_keys(one) for one in _list(keys, "scopeLogs")]
+    return strict.Resource(keys.get("resource", _NULL), scopes)
 
 
-def _scope(raw: Raw, count: Count) -> ScopeLogs:
+def _scope_of_keys(raw: Raw) -> strict.Scope:
     keys = reading.as_object(raw)
-    records = _list(keys, "logRecords")
-    count.add(len(records) - 1)
-    about = reading.as_object(keys.get("scope"))
+    return strict.Scope(keys.get("scope", _NULL), _list(keys, "logRecords"))
+
+
+def _resource(logs: strict.Resource, count: Count) -> ResourceLogs:
+    count.add(len(logs.scope_logs) - 1)
+    resource, others = _attributes(reading.as_object(logs.resource))
+    scopes = [_scope(one, count) for one in logs.scope_logs]
+    return ResourceLogs(_with_others(resource, others), scopes)
+
+
+def _scope(logs: strict.Scope, count: Count) -> ScopeLogs:
+    count.add(len(logs.log_records) - 1)
+    about = reading.as_object(logs.scope)
     names: Attributes = {
         "name": reading.as_text(about.get("name")),
         "version": reading.as_text(about.get("version")),
     }
     attributes, others = _attributes(about)
     return ScopeLogs(
-        {**names, **_with_others(attributes, others)}, [_record(one) for one in records]
+        {**names, **_with_others(attributes, others)}, [_record(one) for one in logs.log_records]
     )
 
 

@@ -40,7 +40,8 @@ def value_of(value: object, depth: int) -> object:
 
 def time_of(value: object) -> object:
     """None where it was not set, which in protobuf is 0."""
-    value = value_of(value, 0)
+    if type(value) is not str:
+        value = value_of(value, 0)
     return None if value in ("", "0") else value or None
 
 
