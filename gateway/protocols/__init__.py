@@ -20,7 +20,7 @@ from gateway.protocols.snowplow import SnowplowProtocol
 
 _posthog, _amplitude = PostHogProtocol(), AmplitudeProtocol()
 
-PROTOCOLS: Sequence[Protocol] = (
+PROTOCOLS: Sequence[Protocol] = (  # of two with the same path and method, the first has it
     NativeProtocol(),
     SegmentProtocol(),
     RudderProtocol(),

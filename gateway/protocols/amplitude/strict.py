@@ -17,9 +17,8 @@ from gateway.protocols.amplitude.event import (
     session_of,
     take_properties,
     take_who,
-    type_of,
 )
-from gateway.protocols.amplitude.names import COUNTED
+from gateway.protocols.amplitude.names import COUNTED, TYPES
 from gateway.protocols.loose import without_nulls
 from gateway.protocols.reading import UNREADABLE
 from gateway.protocols.repeated import Repeated, Unusual, shape_of
@@ -56,14 +55,15 @@ class StrictReader:
         """None where it must be read key by key."""
         try:
             own, keys = _own.decode(raw), _keys.decode(raw)
-            if "sequence_number" in keys or own.event_type.lower() == COUNTED:
+            lower = own.event_type.lower()
+            if "sequence_number" in keys or lower == COUNTED:
                 return None
             timestamp = times.parse(own.time)
             if timestamp is None:
                 return None
             del keys["event_type"], keys["insert_id"], keys["time"]
             who = self._who.take(raw, keys)
-            event_type = type_of(own.event_type)
+            event_type = TYPES.get(lower, "track")
             return finished(
                 own.insert_id,
                 own.event_type,
