@@ -70,13 +70,14 @@ class EventFields(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fals
     received_at: Raw
 
 
-class Record(Struct, frozen=True, gc=False):
-    """One record on its way to Kafka. `headers` is empty for events."""
+class Run(Struct, frozen=True, gc=False):
+    """Records of one topic and key on their way to Kafka, in their order. Those of a POST are
+    mostly one run. Events have no headers."""
 
     topic: str
     key: bytes
-    value: bytes
-    headers: list[tuple[str, bytes]] = []
+    values: list[bytes]
+    headers: list[tuple[str, bytes]] = []  # of each of them
 
 
 COLUMNS = tuple(

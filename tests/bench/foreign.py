@@ -56,8 +56,8 @@ def in_process(name: str) -> float:
     def post() -> None:
         for batch in protocol.decode(head, body):
             made = prepare(batch, origin)
-            if len(made.records) != EVENTS:
-                raise SystemExit(f"{name}: {len(made.records)} of {EVENTS} events")
+            if made.outcomes.accepted != EVENTS:
+                raise SystemExit(f"{name}: {made.outcomes.accepted} of {EVENTS} events")
 
     post()
     best = float("inf")

@@ -26,6 +26,7 @@ from tests.fakes import FakeTransport
 from tests.fuzz import inputs, recorded
 from tests.fuzz.post import Post
 from tests.gateway_app import KEY, GatewayUnderTest
+from tests.records import Record
 
 STATUSES = {200, 204, 400, 401, 403, 404, 405, 408, 413, 415, 429, 431}
 MAX_CPU_SECONDS = 2.0  # that one input may cost
@@ -134,7 +135,7 @@ def check_cost(cpu_seconds: float) -> None:
         raise Violation(f"it took {cpu_seconds:.1f} s of CPU")
 
 
-def check_record(one: record.Record) -> None:
+def check_record(one: Record) -> None:
     """What lies in Kafka is flat JSON of known columns, each once, and UTF-8. Raises Violation."""
     try:
         one.value.decode()
