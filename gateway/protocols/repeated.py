@@ -12,6 +12,9 @@ from typing import Any, Generic, TypeVar
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
+from gateway.contract.event import Context, Event
+from gateway.contract.verdict import Rejection
+
 _Text = str | int | None | UnsetType
 _Flag = bool | None | UnsetType  # apart from numbers: to Python, True is 1
 
@@ -62,3 +65,15 @@ class Repeated(Generic[ValueT]):
         for name in self._taken:
             del keys[name]
         return self._value
+
+
+def take_context(events: Sequence[Event | Rejection]) -> Context | None:
+    """The context that all events repeat, taken from them to be their batch's; None, and nothing
+    is taken, where they differ."""
+    own = [event for event in events if type(event) is Event]
+    shared = own[0].context if own else None
+    if shared is None or any(one.context is not shared and one.context != shared for one in own):
+        return None
+    for event in own:
+        event.context = None
+    return shared

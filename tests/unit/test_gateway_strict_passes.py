@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import base64
 from random import Random
 
 import msgspec
 import pytest
 from msgspec import Raw
 
-from gateway.protocols.repeated import Repeated, Unusual, shape_of
+from gateway.contract.event import Context, Device, Event
+from gateway.contract.verdict import Code, Rejection
+from gateway.protocols.repeated import Repeated, Unusual, shape_of, take_context
+from tests.bench import vendors
 from tests.fuzz.both_ways import READERS, SEEDS, compare, post
+from tests.gateway_app import KEY, GatewayUnderTest
 
 POSTS = 500
+BASIC = "Basic " + base64.b64encode(f"{KEY}:".encode()).decode()
 
 
 @pytest.mark.parametrize("vendor", SEEDS)
@@ -83,3 +89,38 @@ class TestRepeated:
 
         with pytest.raises(Unusual):
             repeated.take(Raw(b"{}"), {})
+
+
+def _event(number: int, model: str | None, *, has_context: bool = True) -> Event:
+    context = Context(device=Device(id="install-1", model=model)) if has_context else None
+    return Event(event_id=f"e-{number}", type="app_open", timestamp=None, context=context)
+
+
+class TestTakeContext:
+    def test_what_all_events_repeat_is_their_batch_s(self) -> None:
+        rejection = Rejection(1, Code.INVALID_JSON, "broken", "", b"")
+        events: list[Event | Rejection] = [_event(0, "a"), rejection, _event(2, "a")]
+
+        assert take_context(events) == Context(device=Device(id="install-1", model="a"))
+        assert [one.context for one in events if isinstance(one, Event)] == [None, None]
+
+    @pytest.mark.parametrize(
+        "other", [_event(1, "b"), _event(1, None), _event(1, "a", has_context=False)]
+    )
+    def test_where_one_differs_each_keeps_its_own(self, other: Event) -> None:
+        for events in ([_event(0, "a"), other], [other, _event(0, "a")]):
+            before = [one.context for one in events]
+
+            assert take_context(events) is None
+            assert [one.context for one in events] == before
+
+    def test_no_events_have_none(self) -> None:
+        assert take_context([]) is None
+
+    def test_a_dead_letter_knows_the_device_of_its_post(self, gateway: GatewayUnderTest) -> None:
+        calls = vendors.segment()["batch"][:2]
+        calls[1].pop("event")
+        gateway.post({"batch": calls, "sentAt": vendors.SENT_AT}, "/v1/b", authorization=BASIC)
+
+        (letter,) = gateway.publisher.of("app-events-dead")
+        assert dict(letter.headers)["device_id"] == vendors.DEVICE.encode()

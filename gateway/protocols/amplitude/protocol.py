@@ -17,6 +17,7 @@ from gateway.protocols.amplitude.names import COUNTED
 from gateway.protocols.amplitude.strict import StrictReader
 from gateway.protocols.amplitude.upload import Upload, upload_of
 from gateway.protocols.protocol import Answer, Head, Route
+from gateway.protocols.repeated import take_context
 
 MAX_EVENTS = 2_000  # per POST, as Amplitude's own API takes
 
@@ -119,6 +120,7 @@ def _batch(upload: Upload) -> Batch:
         events=events,
         sent_at=sent_at,
         stamp=Stamp.EACH_ATTEMPT if sent_at else Stamp.NONE,
+        context=take_context(events),
         write_key=upload.key or None,
         max_id_length=MAX_FOREIGN_ID_LENGTH,
         ignored=ignored,

@@ -22,6 +22,7 @@ from gateway.protocols.mixpanel.post import (
 )
 from gateway.protocols.mixpanel.strict import StrictReader
 from gateway.protocols.protocol import Answer, Head, Route
+from gateway.protocols.repeated import take_context
 
 _encode = msgspec.json.Encoder().encode
 _PLAIN = Answer(200, b"1")  # JSON too: React Native parses it
@@ -140,6 +141,7 @@ def _batch(
         events=events,
         sent_at=None,
         stamp=Stamp.NONE,
+        context=take_context(events),
         write_key=token,
         max_id_length=MAX_FOREIGN_ID_LENGTH,
         positions=positions,

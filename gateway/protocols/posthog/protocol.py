@@ -21,6 +21,7 @@ from gateway.protocols.posthog.body import Body, Item
 from gateway.protocols.posthog.event import Sent, event_of, is_counted_only
 from gateway.protocols.posthog.strict import StrictReader
 from gateway.protocols.protocol import Answer, Head, Route
+from gateway.protocols.repeated import take_context
 
 V1_PATH = "/i/v1/analytics/events"
 
@@ -67,6 +68,7 @@ class PostHogProtocol:
                 events=part.events,
                 sent_at=sent.at,
                 stamp=Stamp.EACH_ATTEMPT,
+                context=take_context(part.events),
                 write_key=key or None,
                 max_id_length=MAX_FOREIGN_ID_LENGTH,
                 positions=part.positions,

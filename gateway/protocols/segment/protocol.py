@@ -13,6 +13,7 @@ from gateway.contract.verdict import Code, Rejection, Verdicts
 from gateway.protocols import reading, times
 from gateway.protocols.authorization import basic_user
 from gateway.protocols.protocol import Answer, Head, Route
+from gateway.protocols.repeated import take_context
 from gateway.protocols.segment import strict
 from gateway.protocols.segment.message import event_of
 from gateway.protocols.segment.names import LATE_STAMP_LIBRARIES
@@ -74,7 +75,8 @@ class SegmentProtocol:
             Batch(
                 events=events,
                 sent_at=times.parse(reading.as_value(sent_at)),
-                stamp=_stamp(events),
+                stamp=_stamp(events),  # which looks at contexts
+                context=take_context(events),
                 write_key=reading.as_text(keys.get("writeKey")) or None,
                 max_id_length=MAX_FOREIGN_ID_LENGTH,
             )

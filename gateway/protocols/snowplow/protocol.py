@@ -14,6 +14,7 @@ from gateway.contract.verdict import Rejection, Verdicts
 from gateway.protocols import forms, reading, times
 from gateway.protocols.loose import without_nulls
 from gateway.protocols.protocol import Answer, Head, Route
+from gateway.protocols.repeated import take_context
 from gateway.protocols.snowplow.event import Payload, native_of
 
 _POST_PATH, _GET_PATH = "/com.snowplowanalytics.snowplow/tp2", "/i"
@@ -119,6 +120,7 @@ def _batch(key: str | None, payloads: Sequence[tuple[int, Payload]]) -> Batch:
         events=events,
         sent_at=sent_at,
         stamp=Stamp.EACH_ATTEMPT if sent_at else Stamp.NONE,
+        context=take_context(events),
         write_key=key,
         max_id_length=MAX_FOREIGN_ID_LENGTH,
         positions=positions,
