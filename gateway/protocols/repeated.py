@@ -6,7 +6,7 @@ says the same, and its reader would do the same with it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -47,11 +47,11 @@ class Repeated(Generic[ValueT]):
         self._shape = shape
         self._read = read
         self._said: object = None
-        self._beside: tuple[Hashable, ...] = ()
+        self._beside: tuple[object, ...] = ()
         self._taken: list[str] = []
         self._value: ValueT
 
-    def take(self, raw: Raw, keys: dict[str, Raw], *beside: Hashable) -> ValueT:
+    def take(self, raw: Raw, keys: dict[str, Raw], *beside: object) -> ValueT:
         """What `read(keys, *beside)` finds. `raw` is the JSON that the keys are of. Raises
         Unusual, and whatever a decoder raises."""
         said = self._shape.decode(raw)

@@ -1,7 +1,8 @@
 """`python -m tests.bench.foreign`: what an event of another vendor's protocol costs beside a native
 one, from body to records, in this process. Each body holds 50 events of the same kind.
 
-`--whole` measures a running gateway instead, from POST to answer over Apache Kafka.
+`--whole` measures a running gateway instead, from POST to answer over Apache Kafka. It has no
+spool, as most vendors' answers do not tell whether Kafka has the events.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from gateway.prepare.batch import prepare
 from gateway.prepare.context import Origin
 from gateway.protocols import PROTOCOLS
 from gateway.protocols.protocol import Head
-from tests.bench.candidates import Candidate, Variant, start_gateway
+from tests.bench.candidates import NO_SPOOL, Candidate, Variant, start_gateway
 from tests.bench.generator import CONNECTIONS, Load, body_of, request_of
 from tests.bench.rounds import Cost
 from tests.bench.stack import broker, stored
@@ -92,7 +93,9 @@ def whole(gateway: Candidate, rounds: int) -> tuple[dict[str, Cost], int]:
 
 def _measure_whole(console: Console, rounds: int) -> int:
     with tempfile.TemporaryDirectory() as temporary, broker(Path(temporary)) as kafka:
-        gateway = start_gateway(Variant("gateway"), kafka.bootstrap, Path(temporary))
+        gateway = start_gateway(
+            Variant("gateway", options=NO_SPOOL), kafka.bootstrap, Path(temporary)
+        )
         try:
             costs, kept = whole(gateway, rounds)
         finally:

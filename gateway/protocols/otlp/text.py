@@ -42,10 +42,10 @@ def read(body: bytes) -> list[ResourceLogs]:
     try:
         logs = strict.resources_of(body)
         if logs is None:
-            keys = reading.json_object(body)
-            logs = [_resource_of_keys(raw) for raw in _list(keys, "resourceLogs")]
-        count.add(len(logs))
-        return [_resource(one, count) for one in logs]
+            logs = _resources_of_keys(reading.json_object(body), count)
+        else:
+            _add_all(logs, count)
+        return [_resource(one) for one in logs]
     except TooDeep as deep:
         raise Refused(RefusalCode.TOO_DEEP, str(deep)) from None
     except RecursionError:
@@ -61,26 +61,40 @@ def _list(keys: dict[str, Raw], name: str) -> list[Raw]:
     return found
 
 
-def _resource_of_keys(raw: Raw) -> strict.Resource:
-    keys = reading.as_object(raw)
-    scopes = [_scope_of_keys(one) for one in _list(keys, "scopeLogs")]
+def _add_all(logs: list[strict.Resource], count: Count) -> None:
+    count.add(len(logs))
+    for resource in logs:
+        count.add(len(resource.scope_logs) - 1)
+        for scope in resource.scope_logs:
+            count.add(len(scope.log_records) - 1)
+
+
+def _resources_of_keys(keys: dict[str, Raw], count: Count) -> list[strict.Resource]:
+    raws = _list(keys, "resourceLogs")
+    count.add(len(raws))
+    return [_resource_of_keys(reading.as_object(raw), count) for raw in raws]
+
+
+def _resource_of_keys(keys: dict[str, Raw], count: Count) -> strict.Resource:
+    raws = _list(keys, "scopeLogs")
+    count.add(len(raws) - 1)
+    scopes = [_scope_of_keys(reading.as_object(raw), count) for raw in raws]
     return strict.Resource(keys.get("resource", _NULL), scopes)
 
 
-def _scope_of_keys(raw: Raw) -> strict.Scope:
-    keys = reading.as_object(raw)
-    return strict.Scope(keys.get("scope", _NULL), _list(keys, "logRecords"))
+def _scope_of_keys(keys: dict[str, Raw], count: Count) -> strict.Scope:
+    records = _list(keys, "logRecords")
+    count.add(len(records) - 1)
+    return strict.Scope(keys.get("scope", _NULL), records)
 
 
-def _resource(logs: strict.Resource, count: Count) -> ResourceLogs:
-    count.add(len(logs.scope_logs) - 1)
+def _resource(logs: strict.Resource) -> ResourceLogs:
     resource, others = _attributes(reading.as_object(logs.resource))
-    scopes = [_scope(one, count) for one in logs.scope_logs]
+    scopes = [_scope(one) for one in logs.scope_logs]
     return ResourceLogs(_with_others(resource, others), scopes)
 
 
-def _scope(logs: strict.Scope, count: Count) -> ScopeLogs:
-    count.add(len(logs.log_records) - 1)
+def _scope(logs: strict.Scope) -> ScopeLogs:
     about = reading.as_object(logs.scope)
     names: Attributes = {
         "name": reading.as_text(about.get("name")),
