@@ -178,7 +178,8 @@ class Metrics:
 
     def answered(self, protocol: str, status: int, seconds: float) -> None:
         """One answer to an ingest request, so long after its head."""
-        self.requests.add(protocol, str(status))
+        counts, labels = self.requests.counts, (protocol, str(status))
+        counts[labels] = counts.get(labels, 0) + 1
         self.request_seconds.observe(seconds)
 
     def watch(self, inflight: InFlight) -> None:

@@ -85,7 +85,7 @@ COLUMNS = tuple(
 )  # every key a record can have, in its order
 
 _word = Layout("<I")
-_encoder = msgspec.json.Encoder()
+encode = msgspec.json.Encoder().encode  # of one record's value
 
 
 def suffix_of(context: ContextFields) -> Raw:
@@ -94,13 +94,8 @@ def suffix_of(context: ContextFields) -> Raw:
     It is the value of `received_at` followed by the other keys, so that a record is encoded in
     one pass: msgspec copies a Raw field verbatim.
     """
-    encoded = _encoder.encode(context)
+    encoded = encode(context)
     return Raw(encoded[len(b'{"received_at":') : -1])
-
-
-def encode(event: EventFields) -> bytes:
-    """One record value."""
-    return _encoder.encode(event)
 
 
 def partition_of(key: bytes, partitions: int) -> int:

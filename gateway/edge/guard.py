@@ -225,19 +225,20 @@ class Guard(HttpToolsProtocol):
         return is_long or b"transfer-encoding" in headers
 
     def on_body(self, body: bytes) -> None:
-        if isinstance(self.cycle, Exchange):
-            if self.cycle.post is not None:
-                self.cycle.post.arrived(body)
-        else:
+        cycle = self.cycle
+        if not isinstance(cycle, Exchange):
             super().on_body(body)
+        elif cycle.post is not None:
+            cycle.post.arrived(body)
 
     def on_message_complete(self) -> None:
+        cycle = self.cycle
         if self._stage is _BODY:
-            self._enter(_IDLE if self._is_answered() else _REPLY)
-        if not isinstance(self.cycle, Exchange):
+            self._enter(_IDLE if cycle is not None and cycle.response_complete else _REPLY)
+        if not isinstance(cycle, Exchange):
             super().on_message_complete()
-        elif self.cycle.post is not None:
-            post, self.cycle.post = self.cycle.post, None
+        elif (post := cycle.post) is not None:
+            cycle.post = None
             post.complete()
 
     def on_response_complete(self) -> None:

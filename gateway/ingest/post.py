@@ -14,7 +14,6 @@ from gateway.contract.record import Run
 from gateway.contract.refusal import Refusal, RefusalCode, Refused
 from gateway.contract.verdict import Kept, Verdicts
 from gateway.edge.admission import Place, Shed, retry_after_seconds
-from gateway.edge.body import Body
 from gateway.edge.inflate import encoding_of, inflate
 from gateway.edge.response import Response
 from gateway.ingest.door import admit
@@ -36,8 +35,8 @@ class Post:
     """A POST: once let in, it holds a place until it is answered, or its client leaves."""
 
     __slots__ = (
-        "_body", "_head", "_is_whole", "_key", "_outcomes", "_owner", "_place", "_protocol",
-        "_received_ms", "_request_id", "_respond", "_services", "is_over",
+        "_head", "_is_whole", "_key", "_outcomes", "_owner", "_parts", "_place", "_protocol",
+        "_received_ms", "_request_id", "_respond", "_services", "_size", "is_over",
     )  # fmt: skip
 
     def __init__(
@@ -53,7 +52,8 @@ class Post:
         self._received_ms = services.now_ms()
         self._key: str | None = None
         self._place: Place | None = None  # None: not let in yet, or left
-        self._body = Body(services.body_limits)
+        self._parts: list[bytes] = []  # of its body
+        self._size = 0
         self._is_whole = False
         self._outcomes: Sequence[Outcomes] = ()
         self.is_over = False  # answered, or left by its client
@@ -74,15 +74,16 @@ class Post:
     @property
     def body_seconds(self) -> float:
         """How long its body may take, from the head on."""
-        return self._body.seconds
+        return self._services.body_limits.seconds(self._size)
 
     def arrived(self, chunk: bytes) -> None:
         """A part of the body is here."""
         try:
-            size = self._body.grow(len(chunk))
+            size = self._size = self._size + len(chunk)
             if (place := self._place) is not None and size > place.bytes:
+                self._services.body_limits.check(size)  # no head declared so much
                 place.grow(size)
-            self._body.add(chunk)
+            self._parts.append(chunk)
         except Refused as refused:
             self._refuse(refused)
         except Exception:
@@ -121,14 +122,19 @@ class Post:
         while they wait for Kafka, a POST keeps them alone in memory. Raises Refused."""
         services, head, place = self._services, self._head, self._place
         assert place is not None  # noqa: S101  # a POST that was not let in has no body
-        body = inflate(self._body.take(), encoding_of(head), services.body_limits.max_bytes)
+        parts, self._parts = self._parts, []
+        body = parts[0] if len(parts) == 1 else b"".join(parts)
+        body = inflate(body, encoding_of(head), services.body_limits.max_bytes)
         if self._owner is not None:
             self._protocol = self._owner(head, body)
         protocol = self._protocol
         batches = protocol.decode(head, body)
         arrival = Arrival(protocol, head, self._request_id, self._received_ms, self._key, place)
         runs, self._outcomes = take(services, arrival, batches)
-        place.resize(sum([sum(map(len, one.values)) for one in runs]))
+        size = 0
+        for one in runs:
+            size += sum(map(len, one.values))
+        place.resize(size)
         return runs
 
     def _settle(self, outcome: Outcome) -> None:

@@ -18,6 +18,7 @@ ANCIENT = timedelta(days=30)
 OLDEST = timedelta(days=395)  # ts spans at most this before received_at
 
 NO_SKEW = timedelta(0)
+_EACH_ATTEMPT, _NO_STAMP = Stamp.EACH_ATTEMPT, Stamp.NONE  # looked up in their class they cost more
 INSTANT = timedelta(microseconds=1)
 
 
@@ -25,12 +26,12 @@ def correction(
     sent_at: datetime | None, received_at: datetime, stamp: Stamp, *, is_retry: bool
 ) -> timedelta:
     """How far to move every time of a POST. `is_retry`: the client says it sent this before."""
-    if sent_at is None or stamp is Stamp.NONE:
+    if sent_at is None or stamp is _NO_STAMP:
         return NO_SKEW
     skew = received_at - sent_at
     if -TRANSIT <= skew <= TRANSIT:
         return NO_SKEW
-    if stamp is Stamp.EACH_ATTEMPT or skew < NO_SKEW:
+    if stamp is _EACH_ATTEMPT or skew < NO_SKEW:
         return skew
     return skew if skew <= LATE_BATCH and not is_retry else NO_SKEW
 
@@ -51,8 +52,10 @@ class Window:
         self.move = move
         self.quality = "corrected" if move else "as_sent" if sent_at else "no_sent_at"
         # Between these a time is moved and nothing else: nearly all are.
-        self.earliest = max(EPOCH, received_at - ANCIENT - move)
-        self.latest = min(LAST_INSTANT - INSTANT, received_at + FUTURE - move)
+        base = received_at - move if move else received_at
+        earliest, latest = base - ANCIENT, base + FUTURE
+        self.earliest = earliest if earliest > EPOCH else EPOCH
+        self.latest = latest if latest < LAST_INSTANT else LAST_INSTANT - INSTANT
 
     def place(self, occurred_at: datetime | None) -> tuple[datetime, datetime, str]:
         """(occurred_at as stored, ts, time_quality) of one event. None is a time that is none."""

@@ -17,12 +17,11 @@ from msgspec import Struct
 
 from gateway.contract import topics
 from gateway.contract.record import Run, partition_of
-from gateway.contract.verdict import Kept
 from gateway.metrics import Metrics
 from gateway.publish.cluster import Cluster, ClusterError, ClusterOptions
 from gateway.publish.lane import NEVER, Lane, Part, Post, split
 from gateway.publish.produce import Place
-from gateway.publish.publisher import Outcome, Settle
+from gateway.publish.publisher import IN_SPOOL, Outcome, Settle
 from gateway.publish.sender import BATCH_BYTES, Sender, SenderOptions
 from gateway.publish.spool.entry import encode
 from gateway.publish.spool.port import Fate, SpoolAnswer, SpoolPort
@@ -107,6 +106,9 @@ class KafkaPublisher:
 
     def _parts(self, runs: Sequence[Run]) -> list[tuple[Lane, Sequence[Run]]]:
         """Records by lane, each part of them few enough for one batch."""
+        if len(runs) == 1:
+            lane = self._lane_of(runs[0])
+            return [(lane, part) for part in split(runs, BATCH_BYTES)]
         by_lane: dict[Lane, list[Run]] = {}
         for run in runs:
             by_lane.setdefault(self._lane_of(run), []).append(run)
@@ -133,7 +135,7 @@ class KafkaPublisher:
         def done(answer: SpoolAnswer) -> None:
             lane.spooling -= 1
             if answer.fate is Fate.STORED:
-                part.keep(Kept.SPOOL)
+                part.keep(IN_SPOOL)
             elif answer.fate is Fate.DIRECT:
                 part.is_spooling = False
                 self._to_kafka(lane, part)

@@ -11,8 +11,7 @@ from collections.abc import Sequence
 from itertools import chain
 
 from gateway.contract.record import Run
-from gateway.contract.verdict import Kept
-from gateway.publish.publisher import Outcome, Settle
+from gateway.publish.publisher import IN_KAFKA, Outcome, Settle
 from gateway.publish.records import SEQUENCES, Producer, frame, seal
 
 RECORD_OVERHEAD_BYTES = 64  # framing of one record in a batch, rounded up
@@ -26,24 +25,25 @@ def _ignore(_: Outcome) -> None:
 class Post:
     """One POST on its way, in as many parts as it needs; it is kept when all of them are."""
 
-    __slots__ = ("_kept", "_open_parts", "_settle", "deadline", "is_settled", "spool_at")
+    __slots__ = ("_open_parts", "_outcome", "_settle", "deadline", "is_settled", "spool_at")
 
     def __init__(
         self, open_parts: int, deadline: float, settle: Settle, spool_at: float = NEVER
     ) -> None:
         self._open_parts = open_parts
         self._settle = settle
-        self._kept = Kept.KAFKA
+        self._outcome = IN_KAFKA
         self.deadline = deadline  # of the monotonic clock, seconds
         self.spool_at = spool_at  # what Kafka has not taken by then goes to the spool
         self.is_settled = False
 
-    def part_kept(self, kept: Kept) -> None:
+    def part_kept(self, kept: Outcome) -> None:
+        """IN_KAFKA or IN_SPOOL; what is in the spool in part counts as there."""
         self._open_parts -= 1
-        if kept is Kept.SPOOL:
-            self._kept = kept
+        if kept is not IN_KAFKA:
+            self._outcome = kept
         if self._open_parts == 0:
-            self.end(Outcome(self._kept))
+            self.end(self._outcome)
 
     def end(self, outcome: Outcome) -> None:
         """Settle once; what comes later changes nothing that the phone was told."""
@@ -71,7 +71,7 @@ class Part:
     def may_be_spooled(self) -> bool:
         return not (self.is_spooling or self.post.is_settled or self.post.spool_at == NEVER)
 
-    def keep(self, kept: Kept) -> None:
+    def keep(self, kept: Outcome) -> None:
         """It is safe; being so in two places counts once."""
         if not self.is_kept:
             self.is_kept = True
@@ -159,7 +159,7 @@ class Lane:
         batch = self._let_go()
         self.sequence = (self.sequence + batch.count) % SEQUENCES
         for part in batch.parts:
-            part.keep(Kept.KAFKA)
+            part.keep(IN_KAFKA)
 
     def refused(self, reason: str) -> None:
         """The unresolved batch will never be in Kafka; its sequence is not spent."""
@@ -203,8 +203,9 @@ class Lane:
 
 def framed_bytes(run: Run) -> int:
     """What its records take in a batch, rounded up."""
-    headers = sum([len(name) + len(value) + 8 for name, value in run.headers])
-    around = len(run.key) + headers + RECORD_OVERHEAD_BYTES
+    around = len(run.key) + RECORD_OVERHEAD_BYTES
+    if run.headers:
+        around += sum([len(name) + len(value) + 8 for name, value in run.headers])
     return sum(map(len, run.values)) + len(run.values) * around
 
 
