@@ -12,8 +12,9 @@ from gateway.contract.event import MAX_FOREIGN_ID_LENGTH, Event
 from gateway.contract.verdict import Rejected
 from gateway.protocols import times
 from gateway.protocols.posthog.context import FLAGS, TEXTS
-from gateway.protocols.posthog.event import Sent, finished, named, take_who
+from gateway.protocols.posthog.event import Sent, finished, named
 from gateway.protocols.posthog.names import COUNTED
+from gateway.protocols.posthog.who import take_who
 from gateway.protocols.reading import UNREADABLE
 from gateway.protocols.repeated import Repeated, Unusual, shape_of
 
