@@ -144,7 +144,12 @@ async def _apply(client: AsyncClient, one: Migration) -> None:
 
 
 async def run_query(
-    client: AsyncClient, name: str, params: Mapping[str, str], today: date
+    client: AsyncClient,
+    name: str,
+    params: Mapping[str, str],
+    today: date,
+    *,
+    max_rows: int | None = None,
 ) -> Answer:
     """Run the named query. `to` defaults to `today` (UTC), `from` to the 30 days up to `to`.
 
@@ -152,7 +157,8 @@ async def run_query(
     """
     query = load(name)
     values = query.check(params, today)
-    result = await answered(client.query(query.sql, parameters=values))
+    code = query.sql if max_rows is None else f"SELECT * FROM\n(\n{query.sql}\n)\nLIMIT {max_rows:d}"
+    result = await answered(client.query(code, parameters=values))
     rows = [tuple(row) for row in result.result_rows]
     # An answer without rows comes without names too.
     return Answer(tuple(result.column_names) if rows else query.columns, rows)
