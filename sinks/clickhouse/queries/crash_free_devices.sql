@@ -2,6 +2,9 @@
 -- param: app String the app to ask about
 -- param: from Date first day, UTC
 -- param: to Date last day, UTC, inclusive
+-- param: release String = '' only this app_version; empty: all
+-- param: platform String = '' only this os_name; empty: all
+-- param: country String = '' only this country; empty: all
 -- columns: app_version, devices, crash_free_percent
 -- meaning: Devices active with a release in the period, and the share of them without an app_crash
 -- meaning: of that release in it. A crash counts for the release that crashed, whenever it was sent.
@@ -12,5 +15,8 @@ SELECT
 FROM telemetry.device_days
 WHERE app_id = {app:String}
   AND day BETWEEN {from:Date} AND {to:Date}
+  AND ({release:String} = '' OR app_version = {release:String})
+  AND ({platform:String} = '' OR os_name = {platform:String})
+  AND ({country:String} = '' OR country = {country:String})
 GROUP BY app_version
 ORDER BY app_version;

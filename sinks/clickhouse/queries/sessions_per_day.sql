@@ -2,6 +2,9 @@
 -- param: app String the app to ask about
 -- param: from Date first day, UTC
 -- param: to Date last day, UTC, inclusive
+-- param: release String = '' only this app_version; empty: all
+-- param: platform String = '' only this os_name; empty: all
+-- param: country String = '' only this country; empty: all
 -- columns: day, sessions, length_p50_seconds, length_p95_seconds
 -- meaning: A session counts on the day it started. Its length is the time between its first and
 -- meaning: last event, or what the app measured itself (duration_ms) where that is longer.
@@ -31,6 +34,9 @@ FROM
         )
     GROUP BY session_id
     HAVING started_on BETWEEN {from:Date} AND {to:Date}
+       AND ({release:String} = '' OR max(app_version = {release:String}))
+       AND ({platform:String} = '' OR max(os_name) = {platform:String})
+       AND ({country:String} = '' OR max(country) = {country:String})
 )
 GROUP BY day
 ORDER BY day;
