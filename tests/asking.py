@@ -35,6 +35,9 @@ async def ask_all(
         elif name == "event_by_id":
             one = next(one for one in events if one.app_id == app_id)
             found[name] = await ask(reader, name, event_id=one.event_id)
+        elif "group" in {one.name for one in sql.load(name).params if one.default is None}:
+            for group in (1, 2, 3):
+                found[f"{name} {group}"] = await ask(reader, name, group=f"{group:016x}", **period)
         else:
             found[name] = await ask(reader, name, **period)
     return found

@@ -34,10 +34,18 @@ class Happened(Struct, frozen=True, kw_only=True):
     received_at: datetime
     inserted_at: datetime
     time_quality: str = "as_sent"
+    os_name: str = ""
+    os_version: str = ""
+    device_model: str = ""
+    country: str = ""
     duration_ms: int = 0
+    crash_kind: str = ""
+    crash_fatal: bool = False
     crash_type: str = ""
     crash_reason: str = ""
+    crash_stack: str = ""
     crash_group: int = 0
+    crash_group_version: int = 0
     source_event_id: str = ""
     properties: dict[str, str] = {}
 

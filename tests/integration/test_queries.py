@@ -171,7 +171,7 @@ class TestNothingThere:
     async def test_an_answer_without_rows_still_names_its_columns(
         self, reader: AsyncClient, name: str
     ) -> None:
-        given = {"app": new_app(), "device": "d", "event_id": "none"}
+        given = {"app": new_app(), "device": "d", "event_id": "none", "group": "0" * 16}
         params = {one.name: given[one.name] for one in sql.load(name).params if one.name in given}
 
         answer = await sql.run_query(reader, name, params, TODAY)
@@ -180,7 +180,7 @@ class TestNothingThere:
 
     @pytest.mark.parametrize("name", sql.names())
     async def test_all_of_time_is_a_period(self, reader: AsyncClient, name: str) -> None:
-        given = {"app": new_app(), "device": "d", "event_id": "none"}
+        given = {"app": new_app(), "device": "d", "event_id": "none", "group": "0" * 16}
         given |= {"from": "1970-01-01", "to": "2149-06-06"}
         params = {one.name: given[one.name] for one in sql.load(name).params if one.name in given}
 

@@ -23,6 +23,7 @@ from sinks.clickhouse.schema_files import (
 TODAY = date(2026, 11, 24)
 PERIOD = ("app", "from", "to")
 WHERE = ("release", "platform", "country")
+GROUP = ("app", "group", "from", "to", "release", "platform", "country")
 
 # Names, parameters and columns, in this order, are what people and programs rely on.
 INTERFACE = {
@@ -41,6 +42,7 @@ INTERFACE = {
         "day daily_devices weekly_devices monthly_devices",
     ),
     "adoption": ((*PERIOD, *WHERE), "day app_version devices share_percent"),
+    "apps": (PERIOD, "app_id events last_hour"),
     "crash_free_devices": ((*PERIOD, *WHERE), "app_version devices crash_free_percent"),
     "crash_free_releases": (
         (*PERIOD, *WHERE),
@@ -48,13 +50,26 @@ INTERFACE = {
         " first_seen last_seen",
     ),
     "crash_free_sessions": ((*PERIOD, *WHERE), "app_version sessions crash_free_percent"),
+    "crash_group_devices": (
+        (*GROUP, "limit"),
+        "device_id crashes last_seen event_id app_version os_name os_version device_model country",
+    ),
+    "crash_group_latest": (GROUP, None),
+    "crash_group_releases": (GROUP, "app_version crashes devices first_seen last_seen"),
+    "crash_group_trend": (GROUP, "day crashes devices"),
+    "crash_regressions": (
+        (*GROUP, "min_devices"),
+        "crash_group crash_type crash_reason release release_before releases_without"
+        " first_seen came_back last_seen crashes devices sessions_percent",
+    ),
     "daily_active_devices": ((*PERIOD, *WHERE), "day devices"),
     "device_timeline": (
         ("app", "device", "from", "to"),
         "ts event_type sequence session_id app_version event_name event_id occurred_at"
         " received_at time_quality user_id crash_group properties",
     ),
-    "event_by_id": (("event_id",), None),
+    "event_by_id": (("event_id", "app"), None),
+    "filter_values": ((*PERIOD, "limit"), "filter value events"),
     "freshness": ((*PERIOD, *WHERE), "p50_seconds p99_seconds"),
     "funnel": (
         (*PERIOD, "steps", "seconds", *WHERE),
@@ -68,6 +83,11 @@ INTERFACE = {
         (*PERIOD, "code", "limit"),
         "dead_at source code text app_id protocol app_version device_id event_id request_id"
         " origin_topic origin_partition origin_offset original original_bytes",
+    ),
+    "recent_chunks": (
+        (*PERIOD, "limit"),
+        "kafka_topic kafka_partition chunk_start chunk_end inserted duplicates dead"
+        " first_hour inserted_at",
     ),
     "rejections": (
         (*PERIOD, "release"),
