@@ -153,11 +153,14 @@ async def run_query(
 ) -> Answer:
     """Run the named query. `to` defaults to `today` (UTC), `from` to the 30 days up to `to`.
 
+    Of the answer come the first `max_rows` rows; None: all.
     Raises QueryError naming the query or parameter that is wrong, Unreachable, ClickHouseError.
     """
     query = load(name)
     values = query.check(params, today)
-    code = query.sql if max_rows is None else f"SELECT * FROM\n(\n{query.sql}\n)\nLIMIT {max_rows:d}"
+    code = query.sql
+    if max_rows is not None:
+        code = f"SELECT * FROM\n(\n{code}\n)\nLIMIT {max_rows:d}"
     result = await answered(client.query(code, parameters=values))
     rows = [tuple(row) for row in result.result_rows]
     # An answer without rows comes without names too.

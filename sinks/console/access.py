@@ -1,7 +1,7 @@
-"""The console's door: who may come in, which app they see, and what every answer forbids a browser.
+"""The console's door: who comes in, which app they see, what every answer forbids a browser.
 
-A token comes by `Authorization: Bearer` or by the cookie that the login form sets. While there never
-was a token, the console serves anybody, on loopback and under a loopback name only.
+A token comes by `Authorization: Bearer` or by the cookie that the login form sets. While there
+never was a token, the console serves anybody, on loopback and under a loopback name only.
 """
 
 from __future__ import annotations
@@ -67,7 +67,9 @@ class Door:
             # A page elsewhere may give its own name our address, and read what we answer to it.
             host = urlsplit(f"//{headers.get('host', '')}").hostname or ""
             if not is_loopback(host):
-                return PlainTextResponse("The console without tokens serves this machine only.", 403)
+                return PlainTextResponse(
+                    "The console without tokens serves this machine only.", 403
+                )
             state["is_open"] = True
             return None
         path = scope["path"]
@@ -78,7 +80,9 @@ class Door:
         if app is None:
             if scope["method"] != "GET" or "text/html" not in headers.get("accept", ""):
                 return PlainTextResponse(
-                    "A token is needed: Authorization: Bearer …", 401, {"WWW-Authenticate": "Bearer"}
+                    "A token is needed: Authorization: Bearer …",
+                    401,
+                    {"WWW-Authenticate": "Bearer"},
                 )
             here = path + (f"?{request.url.query}" if request.url.query else "")
             return RedirectResponse(f"/login?next={quote(here, safe='')}", 303)

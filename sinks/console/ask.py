@@ -1,4 +1,4 @@
-"""Asks ClickHouse the console's questions: named queries alone, some at once, each by a deadline."""
+"""Asks ClickHouse named queries: so many at once, so many rows, each within a deadline."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Asker:
         self._client: AsyncClient | None = None
 
     async def ask(self, name: str, params: Mapping[str, str], today: date, rows: int) -> Answer:
-        """The first `rows` rows of the answer. Raises Unanswered, and QueryError for a bad value."""
+        """The first `rows` rows. Raises Unanswered, and QueryError for a bad value."""
         try:
             async with asyncio.timeout(self._seconds):  # the wait for a turn is part of it
                 async with self._turn:
@@ -38,12 +38,13 @@ class Asker:
             raise Unanswered(
                 f"There was no answer within {self._seconds:g} s. Ask for fewer days."
             ) from None
-        except sql.Unreachable as error:
-            log.warning("clickhouse_unreachable error=%s", error)
-            raise Unanswered("ClickHouse cannot be reached now.") from None
-        except sql.ClickHouseError as error:
-            log.warning("query_failed query=%s error=%s", name, error)
-            raise Unanswered("ClickHouse refused this query; the console's log says why.") from None
+        except (sql.Unreachable, sql.ClickHouseError) as error:
+            # Its text may hold what a phone sent; its code tells an operator enough.
+            code = getattr(error, "code", None)
+            log.warning("query_failed query=%s code=%s", name, code)
+            if code is None:
+                raise Unanswered("ClickHouse cannot be reached now.") from None
+            raise Unanswered(f"ClickHouse refused this query with its code {code}.") from None
 
     async def _connected(self) -> AsyncClient:
         async with self._dialling:

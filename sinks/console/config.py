@@ -17,7 +17,8 @@ class ConsoleConfig(Struct, frozen=True, kw_only=True):
     """Options with their defaults. A value out of range stops the process at its start."""
 
     host: Annotated[
-        str, Meta(min_length=1, description="address to listen on; beyond loopback tokens are needed")
+        str,
+        Meta(min_length=1, description="address to listen on; beyond loopback tokens are needed"),
     ] = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535, description="port; 0 picks a free one")] = 8090
     log_level: Annotated[
@@ -56,7 +57,9 @@ class ConsoleConfig(Struct, frozen=True, kw_only=True):
     clickhouse_url: Annotated[str, Meta(description="HTTP address of ClickHouse")] = (
         "http://127.0.0.1:8123"
     )
-    clickhouse_user: Annotated[str, Meta(description="its user; one that may only read")] = "default"
+    clickhouse_user: Annotated[str, Meta(description="its user; one that may only read")] = (
+        "default"
+    )
     clickhouse_password: Annotated[str, Meta(description="its password, or …_FILE")] = ""
 
     @property

@@ -17,7 +17,7 @@ from sinks.console.view import View
 
 UNITS = {"percent": "%", "seconds": "s", "bytes": "bytes", "ms": "ms"}
 NO_ID = UUID(int=0)
-NONE = "–"
+NONE = "-"
 
 
 class Link(Struct, frozen=True):
@@ -197,9 +197,7 @@ def _difference(panel: Panel, rows: Sequence[Mapping[str, object]]) -> float | N
     return sum(abs(float(str(row[panel.must_be_zero]))) for row in rows)
 
 
-def _chart(
-    chart: Chart, panel: Panel, view: View, rows: Sequence[Mapping[str, object]]
-) -> str:
+def _chart(chart: Chart, panel: Panel, view: View, rows: Sequence[Mapping[str, object]]) -> str:
     """What the script draws, as JSON: lines with names, values and where a point leads."""
     lines: dict[str, dict[str, list[object]]] = {}
     for row in rows:
@@ -235,7 +233,9 @@ def _triangle(rows: Sequence[Mapping[str, object]]) -> Triangle:
                 cells.append(("", 0, ""))
                 continue
             share = float(str(row["share_percent"]))
-            cells.append((f"{share:.0f}", min(9, int(share / 10)), f"{text_of(row['devices'])} devices"))
+            cells.append(
+                (f"{share:.0f}", min(9, int(share / 10)), f"{text_of(row['devices'])} devices")
+            )
         size = next(iter(cohort.values()))["cohort_devices"]
         found.append((day, text_of(size), cells))
     return Triangle(range(last + 1), found)
