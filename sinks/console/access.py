@@ -7,6 +7,9 @@ never was a token, the console serves anybody, on loopback and under a loopback 
 from __future__ import annotations
 
 import logging
+from base64 import b64encode
+from collections.abc import Sequence
+from hashlib import sha256
 from urllib.parse import parse_qs, quote, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -23,10 +26,11 @@ COOKIE = "console_token"
 COOKIE_SECONDS = 12 * 3600
 OPEN_PATHS = ("/login", "/livez", "/static/")
 MAX_FORM_BYTES = 4096
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self' {styles}; img-src 'self' data:; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
 HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
-    "img-src 'self' data:; connect-src 'self'; form-action 'self'; base-uri 'none'; "
-    "frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
@@ -37,7 +41,12 @@ HEADERS = {
 class Door:
     """ASGI in front of the pages; `scope["state"]["app"]` is the reader's app, None: any."""
 
-    def __init__(self, app: ASGIApp, tokens: TokenStore, *, secure_cookie: bool) -> None:
+    def __init__(
+        self, app: ASGIApp, tokens: TokenStore, styles: Sequence[str], *, secure_cookie: bool
+    ) -> None:
+        """`styles` are the only inline ones that a browser may take."""
+        allowed = " ".join(f"'sha256-{_hash(one)}'" for one in styles)
+        self._headers = {**HEADERS, "Content-Security-Policy": POLICY.format(styles=allowed)}
         self._app = app
         self._tokens = tokens
         self._secure = secure_cookie
@@ -50,7 +59,7 @@ class Door:
         async def send_guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                for name, value in HEADERS.items():
+                for name, value in self._headers.items():
                     headers[name] = value
                 headers.setdefault("Cache-Control", "no-store")
             await send(message)
@@ -130,6 +139,10 @@ class Door:
         if same_origin(request):
             answer.delete_cookie(COOKIE, httponly=True, samesite="lax", secure=self._secure)
         return answer
+
+
+def _hash(text: str) -> str:
+    return b64encode(sha256(text.encode()).digest()).decode()
 
 
 def token_of(request: Request) -> str:

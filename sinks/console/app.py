@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from datetime import date
 from functools import partial
-from importlib.resources import files
 from typing import Any
 
 import jinja2
@@ -27,11 +26,11 @@ from sinks.console.ask import Asker, Unanswered
 from sinks.console.config import ConsoleConfig
 from sinks.console.pages import PAGES, QUERIES, Page
 from sinks.console.pending import prepare, start, stop
+from sinks.console.plotly_script import load_plotly
 from sinks.console.scrape import process_panel
 from sinks.console.tokens import TokenStore
 from sinks.console.view import View, ranges, view_of
 
-PLOTLY = "plotly.js"
 FOR_EVER = "public, max-age=31536000, immutable"
 
 
@@ -55,7 +54,7 @@ class Console:
         self._today = today
         self._stopping = stopping
         self._viewers = 0
-        self._plotly = plotly_script()
+        self._plotly = plotly = load_plotly()
         self._templates = jinja2.Environment(
             loader=jinja2.PackageLoader("sinks.console"),
             autoescape=True,
@@ -64,8 +63,8 @@ class Console:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._templates.globals.update(pages=PAGES, plotly_url=f"/static/{self._plotly[0]}")
-        self.door = Door(self._routes(), tokens, secure_cookie=config.secure_cookie)
+        self._templates.globals.update(pages=PAGES, plotly_url=f"/static/{plotly.name}")
+        self.door = Door(self._routes(), tokens, plotly.styles, secure_cookie=config.secure_cookie)
 
     def _routes(self) -> Starlette:
         @asynccontextmanager
@@ -88,7 +87,7 @@ class Console:
                 Route("/login", self._login, methods=["GET", "POST"]),
                 Route("/logout", self._logout, methods=["POST"]),
                 Route("/livez", self._livez, methods=["GET"]),
-                Route(f"/static/{self._plotly[0]}", self._plotly_js, methods=["GET"]),
+                Route(f"/static/{self._plotly.name}", self._plotly_js, methods=["GET"]),
                 Mount("/static", StaticFiles(packages=[("sinks.console", "static")])),
             ],
             exception_handlers={
@@ -257,8 +256,8 @@ class Console:
     async def _plotly_js(self, request: Request) -> Response:
         headers = {"Cache-Control": FOR_EVER, "Content-Encoding": "gzip", "Vary": "Accept-Encoding"}
         if "gzip" not in request.headers.get("accept-encoding", ""):
-            return Response(gzip.decompress(self._plotly[1]), media_type="text/javascript")
-        return Response(self._plotly[1], media_type="text/javascript", headers=headers)
+            return Response(gzip.decompress(self._plotly.compressed), media_type="text/javascript")
+        return Response(self._plotly.compressed, media_type="text/javascript", headers=headers)
 
     async def _bad_request(self, request: Request, error: Exception) -> Response:
         return await self._message(request, "message.html", 400, text=f"{error}.")
@@ -286,13 +285,6 @@ def create_app(
     stopping: asyncio.Event,
 ) -> ASGIApp:
     return Console(config, asker, tokens, today, stopping).door
-
-
-def plotly_script() -> tuple[str, bytes]:
-    """plotly's browser bundle out of its wheel: a name that changes with it, and gzip bytes."""
-    package = files("plotly")
-    script = (package / "package_data" / "plotly.min.js").read_bytes()
-    return f"{len(script):x}.{PLOTLY}", gzip.compress(script, 6, mtime=0)
 
 
 def harmless(answer: Answer) -> Answer:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
 from msgspec import Struct
 
 from sinks.console.panel import Chart, Link, Panel
@@ -236,7 +237,7 @@ RELEASES = Page(
             links={"devices": RELEASE_EVENTS, "crashed_sessions": RELEASE_CRASHES},
             empty="Neither release was seen in this period.",
         ),
-        ADOPTION,
+        msgspec.structs.replace(ADOPTION, wide=True),
         REGRESSIONS,
     ),
 )
@@ -252,7 +253,10 @@ FUNNEL = Page(
     path="/funnel",
     name="Funnel",
     lead="How many devices come from step to step, and where they are lost.",
-    params={"steps": "steps (event types or names, comma between)", "seconds": "within seconds"},
+    params={
+        "steps": "steps (event types or names, comma between)",
+        "seconds": "within seconds (86400)",
+    },
     panels=(
         Panel(
             id="funnel",

@@ -18,6 +18,7 @@ from sinks.console.view import View
 UNITS = {"percent": "%", "seconds": "s", "bytes": "bytes", "ms": "ms"}
 NO_ID = UUID(int=0)
 NONE = "-"
+SHORT = 40  # characters that a table does not break
 
 
 class Link(Struct, frozen=True):
@@ -61,7 +62,7 @@ class Cell(Struct, frozen=True):
     text: str
     href: str = ""
     is_number: bool = False
-    kind: str = ""  # bad | long
+    kind: str = ""  # bad | long | short
 
 
 class Shown(Struct, frozen=True, kw_only=True):
@@ -70,7 +71,7 @@ class Shown(Struct, frozen=True, kw_only=True):
     panel: Panel
     title: str
     failure: str = ""
-    heads: Sequence[str] = ()
+    heads: Sequence[Cell] = ()
     rows: Sequence[Sequence[Cell]] = ()
     sums: Sequence[Cell] = ()
     chart: str = ""
@@ -95,7 +96,10 @@ def show(panel: Panel, view: View, answer: Answer, max_rows: int) -> Shown:
     return Shown(
         panel=panel,
         title=title_of(panel),
-        heads=[head(name) for name in columns],
+        heads=[
+            Cell(head(name), is_number=any(_is_number(row[name]) for row in rows))
+            for name in columns
+        ],
         rows=[[_cell(panel, view, name, row) for name in columns] for row in rows],
         sums=_sums(columns, rows) if panel.sums and rows else (),
         chart=chart,
@@ -133,7 +137,8 @@ def text_of(value: object) -> str:
         return f"{value:,.2f}" if value == value else NONE  # NaN: no such share
     if isinstance(value, datetime):
         aware = value if value.tzinfo else value.replace(tzinfo=UTC)
-        return aware.astimezone(UTC).isoformat(" ", "milliseconds").removesuffix("+00:00")
+        text = aware.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
+        return f"{text}.{aware.microsecond // 1000:03d}" if aware.microsecond else text
     if isinstance(value, dict):
         return "\n".join(f"{name} = {text_of(one)}" for name, one in value.items()) or NONE
     if isinstance(value, list | tuple):
@@ -160,23 +165,38 @@ def href(link: Link, view: View, row: Mapping[str, object]) -> str:
 
 def _cell(panel: Panel, view: View, name: str, row: Mapping[str, object]) -> Cell:
     value = row[name]
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    kind = "bad" if name == panel.must_be_zero and value else ""
-    if isinstance(value, dict) or (isinstance(value, str) and ("\n" in value or len(value) > 60)):
-        kind = "long"
+    text = text_of(_pretty(name, value))
+    is_long = isinstance(value, dict) or "\n" in text or len(text) > SHORT
+    kind = "bad" if name == panel.must_be_zero and value else "long" if is_long else "short"
     link = panel.links.get(name)
     where = href(link, view, row) if link is not None and value not in (None, 0) else ""
-    return Cell(text_of(_pretty(value)), where, is_number, kind)
+    return Cell(text, where, _is_number(value), kind)
 
 
-def _pretty(value: object) -> object:
-    """Stacks and originals that are JSON, on several lines."""
-    if isinstance(value, str) and len(value) > 60 and value[0] in "[{":
-        try:
-            return json.dumps(json.loads(value), indent=1, ensure_ascii=False)
-        except ValueError:
-            return value
-    return value
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _pretty(name: str, value: object) -> object:
+    """Stacks and originals that are JSON, on several lines; anything else as it is."""
+    if not isinstance(value, str) or value[:1] not in ("[", "{"):
+        return value
+    try:
+        read = json.loads(value)
+    except (ValueError, RecursionError):
+        return value
+    if name == "crash_stack" and isinstance(read, list) and all(isinstance(x, dict) for x in read):
+        return "\n".join(_frame(one) for one in read)
+    return json.dumps(read, indent=1, ensure_ascii=False)
+
+
+def _frame(frame: Mapping[str, object]) -> str:
+    """One line of a stack; the app's own code is marked."""
+    where = ".".join(str(frame[name]) for name in ("module", "function") if frame.get(name))
+    place = ":".join(str(frame[name]) for name in ("file", "line") if frame.get(name))
+    return f"{'>' if frame.get('in_app') else ' '} {where or 'unknown'}" + (
+        f"  ({place})" if place else ""
+    )
 
 
 def _sums(columns: Sequence[str], rows: Sequence[Mapping[str, object]]) -> list[Cell]:
@@ -228,13 +248,13 @@ def _triangle(rows: Sequence[Mapping[str, object]]) -> Triangle:
     for day, cohort in cohorts.items():
         cells = []
         for number in range(last + 1):
-            row = cohort.get(number)
-            if row is None:
+            seen = cohort.get(number)
+            if seen is None:
                 cells.append(("", 0, ""))
                 continue
-            share = float(str(row["share_percent"]))
+            share = float(str(seen["share_percent"]))
             cells.append(
-                (f"{share:.0f}", min(9, int(share / 10)), f"{text_of(row['devices'])} devices")
+                (f"{share:.0f}", min(9, int(share / 10)), f"{text_of(seen['devices'])} devices")
             )
         size = next(iter(cohort.values()))["cohort_devices"]
         found.append((day, text_of(size), cells))

@@ -42,6 +42,13 @@ class Pending:
         return ""
 
     @property
+    def ignored(self) -> list[str]:
+        """Filters of the view that this question does not know."""
+        known = {one.name for one in self.query.params}
+        chosen = ("release", "platform", "country")
+        return [name for name in chosen if self._view.values.get(name) and name not in known]
+
+    @property
     def csv_url(self) -> str:
         return self._view.url(f"/csv/{self.query.name}", **self.values)
 

@@ -11,7 +11,7 @@ from sinks.console.panel import Cell, Panel, Shown, failed, text_of
 
 MAX_BYTES = 4 * 1024 * 1024
 SECONDS = 3.0
-HEADS = ("metric", "of", "value", "meaning")
+HEADS = (Cell("metric"), Cell("of"), Cell("value", is_number=True), Cell("meaning"))
 CHOSEN = {
     "gateway": (
         "telemetry_gateway_events",

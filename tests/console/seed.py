@@ -55,12 +55,13 @@ def group_text(number: int) -> str:
     return f"{crash_group(number):016x}"
 
 
-def make_history(app: str, seed: int, devices: int, today: date) -> History:
-    """`devices` phones over the days that end with `today`; releases come out one after another."""
-    random = Random(seed)
+def make_history(app: str, seed: int, devices: int, now: datetime) -> History:
+    """`devices` phones over the days up to `now`; releases come out one after another."""
+    random, today = Random(seed), now.date()
     events: list[Row] = []
     for number in range(devices):
-        events += _device(random, app, number, today)
+        device = _device(random, app, number, today)
+        events += [one for one in device if str(one["received_at"]) <= _text(now)]
     events.sort(key=lambda one: str(one["received_at"]))
     return History(app, events, list(_letters(random, app, today)))
 
@@ -88,7 +89,9 @@ def _device(random: Random, app: str, number: int, today: date) -> Iterator[Row]
         if day > first and random.random() < 0.45:
             continue
         newest = min(2, max(0, (day + random.randrange(3)) // 5))
-        midnight = datetime.combine(today - timedelta(days=DAYS - 1 - day), datetime.min.time(), UTC)
+        midnight = datetime.combine(
+            today - timedelta(days=DAYS - 1 - day), datetime.min.time(), UTC
+        )
         for visit in range(1 + random.randrange(2)):
             start = midnight + timedelta(minutes=5 * random.randrange(80) + 450 * visit)
             for happened in _session(random, kind, RELEASES[newest], start):
@@ -106,16 +109,17 @@ def _session(
     def happened(event_type: str, ts: datetime, **more: object) -> dict[str, object]:
         event_id = str(UUID(int=random.getrandbits(128), version=4))
         times = {"occurred_at": ts, "ts": ts, "sent_at": ts + timedelta(seconds=2)}
-        later = {"received_at": ts + timedelta(seconds=2.2), "inserted_at": ts + timedelta(seconds=3)}
+        later = {
+            "received_at": ts + timedelta(seconds=2.2),
+            "inserted_at": ts + timedelta(seconds=3),
+        }
         stamps = {name: _text(one) for name, one in {**times, **later}.items()}
         return {**common, **stamps, "event_id": event_id, "event_type": event_type, **more}
 
     yield happened("app_open", start, properties={"from_background": "false"})
     if random.random() < 0.6:
         properties = {"price": str(random.randrange(5, 90)), "currency": "EUR"}
-        yield happened(
-            "track", start + length / 2, event_name="checkout", properties=properties
-        )
+        yield happened("track", start + length / 2, event_name="checkout", properties=properties)
     crash_odds = {"2.3.0": 0.04, "2.4.0": 0.16, "2.4.1": 0.03}[release]
     if random.random() < crash_odds:
         number = random.choice((0, 0, 0, 1, 1, 2))
