@@ -242,7 +242,7 @@ def run_command(
 @app.command("fault-server")
 def fault_server_command(
     host: Annotated[str, typer.Option(help="address to listen on")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65_535, help="0 picks a free one")] = 8090,
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="0 picks a free one")] = 8091,
     script: Annotated[
         str | None, typer.Option(help=f"steps, such as {DEFAULT_SCRIPT} [default: dice]")
     ] = None,
@@ -252,7 +252,7 @@ def fault_server_command(
 ) -> None:
     """Stand in for a gateway that fails, and judge what an SDK makes of it.
 
-    Example: telemetry-loadtest fault-server --port 8090 --seconds 120
+    Example: telemetry-loadtest fault-server --port 8091 --seconds 120
     """
     try:
         steps = random_steps(random.Random(seed)) if script is None else parse_script(script)  # noqa: S311
