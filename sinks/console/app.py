@@ -25,7 +25,7 @@ from sinks.console.access import Door, own_path, token_of
 from sinks.console.ask import Asker, Unanswered
 from sinks.console.config import ConsoleConfig
 from sinks.console.pages import PAGES, QUERIES, Page
-from sinks.console.pending import prepare, start, stop
+from sinks.console.pending import NO_APP, prepare, start, stop
 from sinks.console.plotly_script import load_plotly
 from sinks.console.scrape import process_panel
 from sinks.console.tokens import TokenStore
@@ -63,7 +63,9 @@ class Console:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._templates.globals.update(pages=PAGES, plotly_url=f"/static/{plotly.name}")
+        self._templates.globals.update(
+            pages=PAGES, no_app=NO_APP, plotly_url=f"/static/{plotly.name}"
+        )
         self.door = Door(self._routes(), tokens, plotly.styles, secure_cookie=config.secure_cookie)
 
     def _routes(self) -> Starlette:

@@ -41,8 +41,8 @@ class Page(Struct, frozen=True, kw_only=True):
 
 
 NOTHING_YET = (
-    "No event has arrived in the last ten minutes. Post one to the gateway: "
-    "`telemetry-infra up` prints a line that does."
+    "No event has arrived in the last ten minutes. Post one to the gateway: telemetry-infra up "
+    "prints a line that does."
 )
 
 RATE = Panel(
@@ -395,8 +395,8 @@ ACCOUNT = Page(
 DEAD_LETTERS = Page(
     path="/dead-letters",
     name="Dead letters",
-    lead="What nobody will store, with the reason and what came. `telemetry-sink dead-letters "
-    "replay` puts those of the sink back once their cause is mended.",
+    lead="What nobody will store, with the reason and what came. The command telemetry-sink "
+    "dead-letters replay puts those of the sink back once their cause is mended.",
     params={"code": "only this code"},
     panels=(
         Panel(

@@ -15,7 +15,7 @@ from sinks.console.view import View
 
 NO_APP = (
     "No app has sent an event in this period. Choose more days, or post a first event: "
-    "`telemetry-infra up` prints a line that does."
+    "telemetry-infra up prints a line that does."
 )
 
 

@@ -9,6 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from sinks.console.panel import Cell, Panel, Shown, failed, text_of
 
+RARE = {"code", "error"}
 MAX_BYTES = 4 * 1024 * 1024
 SECONDS = 3.0
 HEADS = (Cell("metric"), Cell("of"), Cell("value", is_number=True), Cell("meaning"))
@@ -66,16 +67,28 @@ async def process_panel(process: str, url: str) -> Shown:
 
 
 def rows_of(process: str, text: str) -> list[list[Cell]]:
-    """One row per series of a chosen metric; of a worker or partition, where there are several."""
-    found: dict[str, list[list[Cell]]] = {}
+    """A row per series of a chosen metric. Partitions are added up, of ages the greatest counts;
+    reasons and errors that never happened are left out."""
+    found: dict[tuple[str, str, str], float] = {}
     for family in text_string_to_metric_families(text):
         if family.name not in CHOSEN[process]:
             continue
         for sample in family.samples:
-            if sample.name.endswith("_created"):
+            labels = {name: one for name, one in sample.labels.items() if name != "partition"}
+            if sample.name.endswith("_created") or (RARE & labels.keys() and not sample.value):
                 continue
-            labels = ", ".join(f"{name} {value}" for name, value in sample.labels.items())
-            value = int(sample.value) if sample.value == int(sample.value) else sample.value
-            row = [Cell(family.name), Cell(labels), Cell(text_of(value), is_number=True)]
-            found.setdefault(family.name, []).append([*row, Cell(family.documentation)])
-    return [row for name in CHOSEN[process] for row in found.get(name, [])]
+            of = ", ".join(f"{name} {one}" for name, one in labels.items())
+            key = (family.name, of, family.documentation)
+            before = found.get(key, 0.0)
+            is_age = family.name.endswith("_seconds")
+            found[key] = max(before, sample.value) if is_age else before + sample.value
+    rows = sorted(found.items(), key=lambda one: CHOSEN[process].index(one[0][0]))
+    return [
+        [
+            Cell(name),
+            Cell(of),
+            Cell(text_of(int(value) if value == int(value) else value), is_number=True),
+            Cell(meaning),
+        ]
+        for (name, of, meaning), value in rows
+    ]

@@ -8,7 +8,7 @@
 -- columns: day, daily_devices, weekly_devices, monthly_devices
 -- meaning: Devices with any event on the day, in the 7 days and in the 30 days that end with it
 -- meaning: (UTC, by ts). A device counts with all it did in those days, also before the period. A day
--- meaning: without a device in its month may have no row.
+-- meaning: without a device in its month has no row.
 -- A device counts from each of its days on, until its next one or for 7 or 30 days: intervals that
 -- do not overlap, so that their starts and ends, added up, are the devices of every day.
 SELECT
@@ -57,4 +57,5 @@ FROM
     ORDER BY number WITH FILL INTERPOLATE (daily, weekly, monthly)
 )
 WHERE number <= toInt32({to:Date})
+  AND monthly > 0
 ORDER BY day;

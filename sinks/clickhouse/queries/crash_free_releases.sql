@@ -22,19 +22,29 @@ FROM
 (
     SELECT
         app_version,
-        uniqExact(device_id) AS part_devices,
+        count() AS part_devices,
         0 AS part_sessions,
-        round(100 * (1 - uniqExactIf(device_id, crashed = 1) / part_devices), 3)
+        round(100 * (1 - countIf(has_crashed) / part_devices), 3)
             AS part_crash_free_devices,
         NULL AS part_crash_free_sessions,
-        min(first_ts) AS part_first,
-        max(last_ts) AS part_last
-    FROM telemetry.device_days
-    WHERE app_id = {app:String}
-      AND day BETWEEN {from:Date} AND {to:Date}
-      AND ({release:String} = '' OR app_version = {release:String})
-      AND ({platform:String} = '' OR os_name = {platform:String})
-      AND ({country:String} = '' OR country = {country:String})
+        min(device_first) AS part_first,
+        max(device_last) AS part_last
+    FROM
+    (
+        SELECT
+            app_version,
+            device_id,
+            max(crashed) = 1 AS has_crashed,
+            min(first_ts) AS device_first,
+            max(last_ts) AS device_last
+        FROM telemetry.device_days
+        WHERE app_id = {app:String}
+          AND day BETWEEN {from:Date} AND {to:Date}
+          AND ({release:String} = '' OR app_version = {release:String})
+        GROUP BY app_version, device_id
+        HAVING ({platform:String} = '' OR max(os_name = {platform:String}))
+           AND ({country:String} = '' OR max(country = {country:String}))
+    )
     GROUP BY app_version
 
     UNION ALL

@@ -11,7 +11,7 @@
 -- meaning: A device has reached a step when its events hold all steps up to it, each later (by ts)
 -- meaning: than the one before, the last within `seconds` of the first; its best try counts. An
 -- meaning: event is a step when its type or its name is that. Shares are of the devices that did
--- meaning: the first step, and of those that did the step before.
+-- meaning: the first step, and of those that did the step before; null where there are none.
 -- windowFunnel takes the conditions one by one, so there are eight; missing steps match nothing.
 WITH
     arrayMap(one -> trimBoth(one), splitByChar(',', {steps:String})) AS wanted
@@ -19,8 +19,9 @@ SELECT
     step,
     arrayElement(wanted, step) AS name,
     countIf(reached >= step) AS devices,
-    round(100 * devices / countIf(reached >= 1), 3) AS share_percent,
-    round(100 * devices / countIf(reached >= greatest(step - 1, 1)), 3) AS from_previous_percent
+    round(100 * devices / nullIf(countIf(reached >= 1), 0), 3) AS share_percent,
+    round(100 * devices / nullIf(countIf(reached >= greatest(step - 1, 1)), 0), 3)
+        AS from_previous_percent
 FROM
 (
     SELECT

@@ -14,74 +14,61 @@
 -- meaning: that is longer. It ends with its crash, else with its close, else, by inference, at the
 -- meaning: last sign of life. Filters pick sessions with an event of the release, platform, country.
 -- Sessions of a day before and after the period are looked at, and `gap` beyond, for what goes on.
+-- A part is a session as sent: (start, end, crashed, closed, measured), times in milliseconds.
 WITH
-    intDiv({gap:UInt32}, 86400) + 1 AS margin_days,
-    parts AS
-    (
-        SELECT
-            any(device_id) AS device,
-            min(started_at) AS part_start,
-            max(ended_at) AS part_end,
-            max(duration_ms) AS part_measured,
-            max(closed) AS part_closed,
-            max(crashed) AS part_crashed,
-            session_id
-        FROM telemetry.sessions
-        WHERE app_id = {app:String}
-          AND session_id IN
-            (
-                SELECT session_id
-                FROM telemetry.sessions
-                WHERE app_id = {app:String}
-                  AND day BETWEEN toDate32({from:Date}) - margin_days
-                              AND toDate32({to:Date}) + margin_days
-            )
-        GROUP BY session_id
-        HAVING ({release:String} = '' OR max(app_version = {release:String}))
-           AND ({platform:String} = '' OR max(os_name) = {platform:String})
-           AND ({country:String} = '' OR max(country) = {country:String})
-    ),
-    linked AS
-    (
-        SELECT
-            *,
-            {gap:UInt32} = 0
-                OR row_number() OVER before = 1
-                OR lagInFrame(part_crashed) OVER before = 1
-                OR dateDiff('millisecond', max(part_end) OVER earlier, part_start)
-                    > 1000 * toInt64({gap:UInt32}) AS is_first
-        FROM parts
-        WINDOW
-            before AS (PARTITION BY device ORDER BY part_start, part_end, session_id),
-            earlier AS (PARTITION BY device ORDER BY part_start, part_end, session_id
-                        ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
-    ),
-    numbered AS
-    (
-        SELECT
-            *,
-            sum(is_first) OVER (PARTITION BY device ORDER BY part_start, part_end, session_id) AS number
-        FROM linked
-    )
+    intDiv({gap:UInt32}, 86400) + 1 AS margin_days
 SELECT
-    toDate(session_start) AS day,
+    toDate(intDiv(chain[1].1, 86400000)) AS day,
     count() AS sessions,
     round(quantileExactInclusive(0.5)(length_seconds), 3) AS length_p50_seconds,
     round(quantileExactInclusive(0.9)(length_seconds), 3) AS length_p90_seconds,
-    round(100 * countIf(NOT has_closed AND NOT has_crashed) / sessions, 3) AS inferred_close_percent,
-    round(100 * countIf(has_crashed) / sessions, 3) AS crashed_percent
+    round(100 * countIf(chain[-1].3 = 0 AND chain[-1].4 = 0) / sessions, 3)
+        AS inferred_close_percent,
+    round(100 * countIf(chain[-1].3 = 1) / sessions, 3) AS crashed_percent
 FROM
 (
     SELECT
-        min(part_start) AS session_start,
-        greatest(
-            dateDiff('millisecond', session_start, max(part_end)),
-            toInt64(max(part_measured))
-        ) / 1000 AS length_seconds,
-        argMax(part_closed, (part_start, part_end, session_id)) AS has_closed,
-        max(part_crashed) AS has_crashed
-    FROM numbered
-    GROUP BY device, number
+        arrayJoin(arraySplit((part, begins) -> begins, parts, beginning)) AS chain,
+        greatest(arrayMax(chain.2) - chain[1].1, arrayMax(chain.5)) / 1000 AS length_seconds
+    FROM
+    (
+        SELECT
+            arraySort(groupArray(part)) AS parts,
+            arrayMap(
+                (part, previous) -> {gap:UInt32} = 0
+                    OR previous.3 = 1
+                    OR part.1 - previous.2 > 1000 * toInt64({gap:UInt32}),
+                parts,
+                arrayPopBack(arrayPushFront(parts, parts[1]))
+            ) AS beginning
+        FROM
+        (
+            SELECT
+                max(device_id) AS device,
+                (
+                    toUnixTimestamp64Milli(min(started_at)),
+                    toUnixTimestamp64Milli(max(ended_at)),
+                    max(crashed),
+                    max(closed),
+                    toInt64(max(duration_ms))
+                ) AS part
+            FROM telemetry.sessions
+            WHERE app_id = {app:String}
+              AND session_id IN
+                (
+                    SELECT session_id
+                    FROM telemetry.sessions
+                    WHERE app_id = {app:String}
+                      AND day BETWEEN toDate32({from:Date}) - margin_days
+                                  AND toDate32({to:Date}) + margin_days
+                )
+            GROUP BY session_id
+            HAVING ({release:String} = '' OR max(app_version = {release:String}))
+               AND ({platform:String} = '' OR max(os_name) = {platform:String})
+               AND ({country:String} = '' OR max(country) = {country:String})
+        )
+        GROUP BY device
+    )
 )
 WHERE day BETWEEN {from:Date} AND {to:Date}
 GROUP BY day
