@@ -20,6 +20,7 @@ from gateway.contract.event import (
     Crash,
     Event,
 )
+from gateway.contract.grouping.group import GROUP_VERSION
 from gateway.contract.record import EventFields, Record
 from gateway.contract.topics import APP_EVENTS, MAX_RECORD_BYTES
 from gateway.contract.verdict import Code, Rejected, Rejection
@@ -225,7 +226,7 @@ def _with_crash(fields: EventFields, crash: Crash) -> EventFields:
         crash_reason=columns.reason,
         crash_stack=columns.stack,
         crash_group=columns.group,
-        crash_group_version=crashes.GROUP_VERSION,
+        crash_group_version=GROUP_VERSION,
         properties={**fields.properties, **columns.extras},
     )
 
