@@ -5,15 +5,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from random import Random
 from uuid import UUID, uuid4
 
 from msgspec import Struct
 
-from sinks.clickhouse.sql import AsyncClient
+from sinks.clickhouse.sql import AsyncClient, Server, connect
 from sinks.clickhouse.tables import DEAD_LETTERS, EVENTS
 from tests.stored import insert
 
@@ -174,8 +176,27 @@ def _text(ts: datetime) -> str:
     return ts.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-async def store_history(client: AsyncClient, history: History) -> None:
-    """Insert it as the sink does: chunks of rows with their places in Kafka."""
+def store_history(server: Server, *histories: History) -> None:
+    """Insert them as the sink does: chunks of rows with their places in Kafka."""
+
+    async def main() -> None:
+        client = await connect(server)
+        try:
+            for one in histories:
+                await _store_one(client, one)
+        finally:
+            await client.close()
+
+    aside(lambda: asyncio.run(main()))
+
+
+def aside(call: Callable[[], None]) -> None:
+    """Run it in a thread: the browser's driver keeps a loop running in this one."""
+    with ThreadPoolExecutor(1) as threads:
+        threads.submit(call).result()
+
+
+async def _store_one(client: AsyncClient, history: History) -> None:
     await _store(client, "telemetry.events", EVENTS.columns, history.events)
     await _store(client, "telemetry.dead_letters", DEAD_LETTERS.columns, history.letters)
 
