@@ -74,8 +74,7 @@ class Door:
         state["app"], state["is_open"] = None, False
         if self.is_open():
             # A page elsewhere may give its own name our address, and read what we answer to it.
-            host = urlsplit(f"//{headers.get('host', '')}").hostname or ""
-            if not is_loopback(host):
+            if not is_loopback(_host_of(headers.get("host", ""))):
                 return PlainTextResponse(
                     "The console without tokens serves this machine only.", 403
                 )
@@ -139,6 +138,14 @@ class Door:
         if same_origin(request):
             answer.delete_cookie(COOKIE, httponly=True, samesite="lax", secure=self._secure)
         return answer
+
+
+def _host_of(header: str) -> str:
+    """The name in a Host header, without its port."""
+    try:
+        return urlsplit(f"//{header}").hostname or ""
+    except ValueError:
+        return ""
 
 
 def _hash(text: str) -> str:

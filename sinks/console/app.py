@@ -136,10 +136,8 @@ class Console:
     ) -> tuple[View, list[str]]:
         """What the URL asks for, and the apps that its reader may choose from."""
         own: str | None = request.state.app
-        view = view_of(request.query_params.multi_items(), names, own, today)
+        view = self._held_to(own, request, names, today)
         if own is not None:
-            if request.query_params.get("app", own) not in (own, ""):
-                raise Forbidden(own)
             return view, [own]
         try:
             period = {name: view.values[name] for name in ("from", "to")}
@@ -152,6 +150,13 @@ class Console:
         if not view.app and apps:
             view = View({**view.values, "app": apps[0]})
         return view, apps
+
+    @staticmethod
+    def _held_to(own: str | None, request: Request, names: Sequence[str], today: date) -> View:
+        """What the URL asks for; with a token of one app, of that app. Raises Forbidden."""
+        if own is not None and request.query_params.get("app", own) not in (own, ""):
+            raise Forbidden(own)
+        return view_of(request.query_params.multi_items(), names, own, today)
 
     async def _choices(self, view: View, today: date) -> dict[str, list[str]]:
         """What the filters offer; the value that is set is among them."""
@@ -230,7 +235,8 @@ class Console:
             raise QueryError(f"the console has no query {name[:64]}")
         query = load(name)
         today = self._today()
-        view, _ = await self._view(request, [one.name for one in query.params], today)
+        own: str | None = request.state.app
+        view = self._held_to(own, request, [one.name for one in query.params], today)
         params = view.params(query, {})
         answer = await self._asker.ask(name, params, today, self._config.max_csv_rows)
         return Response(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import re
+from functools import cache
 from hashlib import sha256
 from importlib.resources import files
 
@@ -24,6 +25,7 @@ class PlotlyScript(Struct, frozen=True):
     styles: tuple[str, ...]
 
 
+@cache
 def load_plotly() -> PlotlyScript:
     script = (files("plotly") / "package_data" / "plotly.min.js").read_bytes()
     return PlotlyScript(

@@ -50,18 +50,18 @@ class TokenStore:
     """The token file: for the `tokens` commands, and read again by the console when it changes."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self.path = path
         self._stamp: tuple[int, int, int] | None = None
         self._known: list[Token] = []
 
     def load(self) -> list[Token]:
         """All tokens; none when there is no file yet. Raises TokenError on a broken file."""
         try:
-            return msgspec.json.decode(self._path.read_bytes(), type=_TokenFile).tokens
+            return msgspec.json.decode(self.path.read_bytes(), type=_TokenFile).tokens
         except FileNotFoundError:
             return []
         except (OSError, msgspec.DecodeError) as error:
-            raise TokenError(f"cannot read {self._path}: {error}") from None
+            raise TokenError(f"cannot read {self.path}: {error}") from None
 
     def add(self, app: str, created_at: str) -> str:
         """Make a token for `app`, or for all apps, and return it: it is not kept."""
@@ -89,7 +89,7 @@ class TokenStore:
     def known(self) -> list[Token]:
         """All tokens, read again only if the file changed. Raises TokenError, keeping what was."""
         try:
-            stat = self._path.stat()
+            stat = self.path.stat()
             stamp = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
         except FileNotFoundError:
             stamp = None
@@ -110,15 +110,15 @@ class TokenStore:
     @contextmanager
     def _locked(self) -> Iterator[None]:
         """One writer at a time, also over processes."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        with (self._path.parent / ".tokens.lock").open("w") as lock:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with (self.path.parent / ".tokens.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
     def _save(self, tokens: list[Token]) -> None:
-        handle, temporary = tempfile.mkstemp(dir=self._path.parent, prefix=".tokens")
+        handle, temporary = tempfile.mkstemp(dir=self.path.parent, prefix=".tokens")
         with os.fdopen(handle, "wb") as file:
             file.write(msgspec.json.format(msgspec.json.encode(_TokenFile(tokens))))
             file.flush()
             os.fsync(file.fileno())
-        Path(temporary).replace(self._path)
+        Path(temporary).replace(self.path)
