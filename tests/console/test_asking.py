@@ -13,7 +13,7 @@ from starlette.testclient import TestClient
 
 from sinks.clickhouse.sql import Answer, Server, load
 from sinks.console.app import harmless
-from sinks.console.pages import PAGES, QUERIES
+from sinks.console.pages import PAGES, QUERIES, Page
 from sinks.console.tokens import TokenStore
 from tests.clickhouse import ClickHouseUnderTest
 from tests.console.asking import client_of
@@ -28,32 +28,37 @@ NEEDED = {
     "release": "2.4.0",
     "against": "2.4.1",
 }
+UNKNOWN = "nobody has this"
 INJECTIONS = (
     "' OR '1'='1",
     "shop' UNION ALL SELECT * FROM telemetry.events --",
     "shop'; DROP TABLE telemetry.events; --",
     "\\' OR 1=1 --",
-    "{app:String}",
-    "shop') OR 1=1 FORMAT CSV --",
-    "%27%20OR%201=1",
-    "\\N",
-    "\t\n",
-    "shop\x00",
     "') FROM file('/etc/passwd') --",
-    "1 UNION SELECT 1",
-    "${7*7}{{7*7}}",
-    "<script>alert(1)</script>",
-    "ʼ OR 1=1",
+    "{app:String}",
+    "\\N",
+    "shop\x00",
 )
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def reader(
-    engine: ClickHouseUnderTest, histories: dict[str, History], tmp_path: Path
+    engine: ClickHouseUnderTest,
+    histories: dict[str, History],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[TestClient]:
     """Anybody on this machine: no token was ever made."""
-    with client_of(engine, TokenStore(tmp_path / "none.json")) as client:
+    folder = tmp_path_factory.mktemp("no-tokens")
+    with client_of(engine, TokenStore(folder / "none.json")) as client:
         yield client
+
+
+def without_time(text: str, said: str) -> list[dict[str, str]]:
+    """The answer without what the clock moves, and without the value that was asked for."""
+    return [
+        {key: value.replace(said, "") for key, value in row.items() if key != "at"}
+        for row in rows(text)
+    ]
 
 
 def rows(text: str) -> list[dict[str, str]]:
@@ -65,30 +70,35 @@ class TestInjection:
     def test_a_value_is_never_sql(
         self, reader: TestClient, engine: ClickHouseUnderTest, name: str
     ) -> None:
-        """No such app, device, release: no row, or a 400 that names the parameter."""
+        """It is an app, device or release that nobody has, or a 400 that names the parameter."""
         before = engine.rows("SELECT count() FROM telemetry.events")
         query = load(name)
         given = {one.name: NEEDED[one.name] for one in query.params if one.name in NEEDED}
-        for param in query.params:
+        for param in [one for one in query.params if one.type == "String"]:
+            nobody = reader.get(f"/csv/{name}", params={**given, param.name: UNKNOWN}).text
             for text in INJECTIONS:
                 answer = reader.get(f"/csv/{name}", params={**given, param.name: text})
 
-                assert answer.status_code in (200, 400), (param.name, text, answer.text)
-                if answer.status_code == 400:
-                    assert param.name in answer.text
-                elif text.strip() and (param.name, name) != ("steps", "funnel"):
-                    assert rows(answer.text) == [] or name in ("live_rate",), (param.name, text)
+                assert answer.status_code == 200, (param.name, text, answer.text)
+                assert without_time(answer.text, text) == without_time(nobody, UNKNOWN)
+        for param in [one for one in query.params if one.type != "String"]:
+            for text in INJECTIONS:
+                answer = reader.get(f"/csv/{name}", params={**given, param.name: text})
+
+                assert answer.status_code == 400
+                assert f"parameter {param.name}" in answer.text
         assert engine.rows("SELECT count() FROM telemetry.events") == before
 
     @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.path)
-    @pytest.mark.parametrize("text", INJECTIONS)
-    def test_a_page_shows_it_as_text(self, reader: TestClient, page: object, text: str) -> None:
-        assert hasattr(page, "path")
-        answer = reader.get(page.path, params={"app": "shop", "release": text, "device": text})
+    def test_a_page_shows_it_as_text(self, reader: TestClient, page: Page) -> None:
+        text = "<script>alert(1)</script>{{7*7}}"
+        names = {**NEEDED, **dict.fromkeys(("release", *page.params), text), "seconds": "60"}
+
+        answer = reader.get(page.path, params={**names, "app": "shop"})
 
         assert answer.status_code == 200
-        assert "<script>alert" not in answer.text
-        assert "49" not in answer.text or "{{7*7}}" in answer.text or text != INJECTIONS[12]
+        assert "&lt;script&gt;alert(1)&lt;/script&gt;{{7*7}}" in answer.text
+        assert "<script>" not in answer.text
 
     def test_no_other_query_can_be_asked(self, reader: TestClient) -> None:
         for name in ("nothing", "daily_active_devices", "../schema/0001_events", "tail.sql"):
@@ -217,8 +227,8 @@ class TestAnswers:
         """A row of the ledger that says more than there is."""
         today = date.today().isoformat()  # noqa: DTZ011  # any day of the period
         engine.ask(
-            "INSERT INTO telemetry.chunks (kafka_cluster, kafka_topic, kafka_partition, chunk_start,"
-            " chunk_end, app_id, hour, inserted, duplicates, dead) VALUES"
+            "INSERT INTO telemetry.chunks (kafka_cluster, kafka_topic, kafka_partition,"
+            " chunk_start, chunk_end, app_id, hour, inserted, duplicates, dead) VALUES"
             f" ('c', 'lost', 0, 0, 7, 'losing', '{today} 00:00:00', 7, 0, 0)"
         )
 
