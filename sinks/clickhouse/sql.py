@@ -30,6 +30,7 @@ __all__ = [
     "SchemaError",
     "Server",
     "Unreachable",
+    "answered",
     "apply_schema",
     "connect",
     "load",
