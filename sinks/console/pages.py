@@ -188,7 +188,12 @@ LIVE = Page(
                 "received_at", "event_type", "event_name", "device_id", "app_version", "os_name",
                 "country", "sdk_name", "sdk_version", "crash_type", "event_id",
             ),
-            links={"device_id": DEVICE, "event_id": EVENT, "app_version": RELEASE_EVENTS},
+            links={
+                "event_type": EVENT,
+                "device_id": DEVICE,
+                "event_id": EVENT,
+                "app_version": RELEASE_EVENTS,
+            },
             live=True,
             wide=True,
         ),
