@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
+from itertools import chain
 from typing import Protocol
 
 from msgspec import Struct
@@ -12,6 +13,7 @@ from msgspec import Struct
 from tests.histories import NO_SESSION, Happened
 from tests.model_parts import Row, by_key, crash_free, crashes_of, percent, quantile
 
+MARGIN = timedelta(days=10)  # what is further away from the period is not looked at
 CLOSES = ("app_close", "session_end")
 
 
@@ -39,27 +41,32 @@ class Sessions:
     def __init__(
         self, events: Sequence[Happened], first: date, last: date, filter_: Places
     ) -> None:
-        with_one = [one for one in events if one.session_id != NO_SESSION]
+        with_one = [
+            one
+            for one in events
+            if one.session_id != NO_SESSION and first - MARGIN <= one.ts.date() <= last + MARGIN
+        ]
         self._all = list(by_key(with_one, lambda one: one.session_id).values())
         self._first, self._last = first, last
         self._filter = filter_
 
     def _started(self) -> list[list[Happened]]:
-        """Those that started in the period, whole, where the filter has their place."""
-        return [
-            one
-            for one in self._all
-            if self._first <= start_of(one).date() <= self._last and self._is_there(one)
-        ]
+        """Those that started in the period, whole."""
+        return [one for one in self._all if self._first <= start_of(one).date() <= self._last]
 
-    def _is_there(self, session: Sequence[Happened]) -> bool:
-        """A session is in the greatest country of its events, on the greatest platform."""
+    def _is_there(self, events: Sequence[Happened]) -> bool:
+        """They are in the greatest country of them, on the greatest platform."""
         return self._filter.is_at(
-            max(one.os_name for one in session), max(one.country for one in session)
+            max(one.os_name for one in events), max(one.country for one in events)
         )
 
     def _picked(self, sessions: Sequence[list[Happened]]) -> list[list[Happened]]:
-        return [one for one in sessions if any(map(self._filter.has_release, one))]
+        """Those that had an event of the release, and were there."""
+        return [
+            one
+            for one in sessions
+            if any(map(self._filter.has_release, one)) and self._is_there(one)
+        ]
 
     def spans(self) -> list[tuple[datetime, datetime]]:
         """First and last moment of each session."""
@@ -74,39 +81,32 @@ class Sessions:
             for day, found in sorted(lengths.items())
         ]
 
-    def crash_free(self) -> list[Row]:
-        events = [one for session in self._started() for one in session]
-        releases = by_key(filter(self._filter.has_release, events), lambda one: one.app_version)
-        return [
-            (
-                release,
-                *crash_free(
-                    len({one.session_id for one in found}),
-                    len({one.session_id for one in crashes_of(found)}),
-                ),
-            )
-            for release, found in sorted(releases.items())
-        ]
-
-    def within_release(self, release: str) -> tuple[list[float], int]:
-        """The lengths of what sessions did in that release, and how many crashed in it."""
+    def _within(self, release: str) -> list[list[Happened]]:
+        """What the sessions did in that release, where they were there with it."""
         parts = [
             [one for one in session if one.app_version == release] for session in self._started()
         ]
-        lengths = [seconds_of(one) for one in parts if one]
-        return lengths, sum(bool(crashes_of(one)) for one in parts)
+        return [part for part in parts if part and self._is_there(part)]
+
+    def crash_free(self) -> list[Row]:
+        releases = sorted({one.app_version for one in chain.from_iterable(self._started())})
+        found: list[Row] = []
+        for release in releases:
+            parts = self._within(release)
+            if parts and self._filter.release in ("", release):
+                crashed = sum(bool(crashes_of(one)) for one in parts)
+                found.append((release, *crash_free(len(parts), crashed)))
+        return found
+
+    def within_release(self, release: str) -> tuple[list[float], int]:
+        """The lengths of what sessions did in that release, and how many crashed in it."""
+        parts = self._within(release)
+        return list(map(seconds_of, parts)), sum(bool(crashes_of(one)) for one in parts)
 
     def joined_per_day(self, gap: int) -> list[Row]:
-        """Sessions that go on after less than `gap` seconds are one, unless the first crashed."""
-        margin = timedelta(days=gap // 86400 + 1)
-        seen = [
-            one
-            for one in self._all
-            if any(self._first - margin <= e.ts.date() <= self._last + margin for e in one)
-            and self._is_there(one)
-        ]
+        """Sessions that go on within `gap` seconds are one, unless the first crashed."""
         days: dict[date, list[Joined]] = defaultdict(list)
-        for parts in _by_device(self._picked(seen)).values():
+        for parts in _by_device(self._picked(self._all)).values():
             for one in joined(parts, gap):
                 if self._first <= one.start.date() <= self._last:
                     days[one.start.date()].append(one)
@@ -138,7 +138,7 @@ def joined(parts: list[list[Happened]], gap: int) -> list[Joined]:
             chains[-1].append(part)
         else:
             chains.append([part])
-    return [_joined(chain) for chain in chains]
+    return [_joined(one) for one in chains]
 
 
 def _place(part: Sequence[Happened]) -> tuple[object, ...]:
@@ -150,14 +150,14 @@ def _is_closed(part: Sequence[Happened]) -> bool:
     return any(one.event_type in CLOSES for one in part)
 
 
-def _joined(chain: Sequence[Sequence[Happened]]) -> Joined:
-    start, end = start_of(chain[0]), max(map(end_of, chain))
-    measured = max(one.duration_ms for part in chain for one in part) / 1000
+def _joined(parts: Sequence[Sequence[Happened]]) -> Joined:
+    start, end = start_of(parts[0]), max(map(end_of, parts))
+    measured = max(one.duration_ms for part in parts for one in part) / 1000
     return Joined(
         start,
         max((end - start).total_seconds(), measured),
-        _is_closed(chain[-1]),
-        bool(crashes_of(chain[-1])),
+        _is_closed(parts[-1]),
+        bool(crashes_of(parts[-1])),
     )
 
 

@@ -155,9 +155,9 @@ class TestRowsStoredTwice:
 
 
 def without_copies(found: Mapping[str, Sequence[tuple[object, ...]]]) -> dict[str, object]:
-    """Answers but for the one column that counts copies that are stored."""
+    """Answers but for those that count copies that are stored."""
     of_release = [(*row[:6], *row[7:]) for row in found["account_by_release"]]
-    return {**found, "account_by_release": of_release}
+    return {**found, "account_by_release": of_release, "freshness": None}
 
 
 async def _raw_rows(client: AsyncClient, apps: Sequence[str]) -> int:

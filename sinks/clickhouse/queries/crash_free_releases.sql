@@ -10,6 +10,8 @@
 -- meaning: The numbers of crash_free_devices and crash_free_sessions side by side, and when the
 -- meaning: release was first and last seen in the period (by ts). A release that had devices but no
 -- meaning: session has no share of crash-free sessions (null).
+-- A session that started in the period has no row in the ten days before it. Rows from the days
+-- after it belong to it when the session has one in the last days of it.
 SELECT
     app_version,
     max(part_devices) AS devices,
@@ -60,27 +62,36 @@ FROM
     FROM
     (
         SELECT
-            session_id,
             app_version,
-            max(crashed) = 1 AS has_crashed,
-            min(min(day)) OVER (PARTITION BY session_id) AS started_on,
-            max(max(os_name)) OVER (PARTITION BY session_id) AS platform_of,
-            max(max(country)) OVER (PARTITION BY session_id) AS country_of
+            max(crashed) = 1 AS has_crashed
         FROM telemetry.sessions
         WHERE app_id = {app:String}
-          AND session_id IN
+          AND ({release:String} = '' OR app_version = {release:String})
+          AND (
+              day BETWEEN {from:Date} AND {to:Date}
+              OR (
+                  day BETWEEN toDate32({to:Date}) + 1 AND toDate32({to:Date}) + 10
+                  AND session_id IN
+                    (
+                        SELECT session_id
+                        FROM telemetry.sessions
+                        WHERE app_id = {app:String}
+                          AND day BETWEEN greatest(toDate32({from:Date}), toDate32({to:Date}) - 10)
+                                      AND {to:Date}
+                    )
+              )
+          )
+          AND session_id NOT IN
             (
                 SELECT session_id
                 FROM telemetry.sessions
                 WHERE app_id = {app:String}
-                  AND day BETWEEN {from:Date} AND {to:Date}
+                  AND day BETWEEN toDate32({from:Date}) - 10 AND toDate32({from:Date}) - 1
             )
         GROUP BY session_id, app_version
+        HAVING ({platform:String} = '' OR max(os_name) = {platform:String})
+           AND ({country:String} = '' OR max(country) = {country:String})
     )
-    WHERE started_on BETWEEN {from:Date} AND {to:Date}
-      AND ({release:String} = '' OR app_version = {release:String})
-      AND ({platform:String} = '' OR platform_of = {platform:String})
-      AND ({country:String} = '' OR country_of = {country:String})
     GROUP BY app_version
 )
 GROUP BY app_version

@@ -14,7 +14,8 @@
 -- meaning: the first step, and of those that did the step before; null where there are none.
 -- windowFunnel takes the conditions one by one, so there are eight; missing steps match nothing.
 WITH
-    arrayMap(one -> trimBoth(one), splitByChar(',', {steps:String})) AS wanted
+    arrayFilter(one -> one != '', arrayMap(one -> trimBoth(one), splitByChar(',', {steps:String})))
+        AS wanted
 SELECT
     step,
     arrayElement(wanted, step) AS name,

@@ -1,6 +1,6 @@
 -- title: What is stored right now
 -- param: app String = '' the app to ask about; empty: all apps
--- param: minutes UInt32 = '10' how far back from now
+-- param: minutes UInt32 = '10' how far back from now, a day at most
 -- param: step UInt32 = '5' seconds per row
 -- param: release String = '' only this app_version; empty: all
 -- param: platform String = '' only this os_name; empty: all
@@ -23,7 +23,7 @@ FROM
         argMin(dateDiff('millisecond', received_at, inserted_at), inserted_at) / 1000 AS seconds
     FROM telemetry.events
     WHERE ({app:String} = '' OR app_id = {app:String})
-      AND received_at >= now64(3) - toIntervalMinute({minutes:UInt32})
+      AND received_at >= now64(3) - toIntervalMinute(least({minutes:UInt32}, 1440))
       AND ({release:String} = '' OR app_version = {release:String})
       AND ({platform:String} = '' OR os_name = {platform:String})
       AND ({country:String} = '' OR country = {country:String})
@@ -31,6 +31,6 @@ FROM
 )
 GROUP BY at
 ORDER BY at WITH FILL
-    FROM toStartOfInterval(now(), toIntervalSecond(greatest({step:UInt32}, 1))) - toIntervalMinute({minutes:UInt32})
+    FROM toStartOfInterval(now(), toIntervalSecond(greatest({step:UInt32}, 1))) - toIntervalMinute(least({minutes:UInt32}, 1440))
     TO now() + toIntervalSecond(1)
     STEP toIntervalSecond(greatest({step:UInt32}, 1));

@@ -11,6 +11,8 @@
 -- meaning: One row per release that was seen in the period, counted as crash_free_releases counts;
 -- meaning: the lengths are of the sessions' time within the release (first to last event with it,
 -- meaning: or what the app measured). First and last seen are within the period.
+-- A session that started in the period has no row in the ten days before it. Rows from the days
+-- after it belong to it when the session has one in the last days of it.
 SELECT
     app_version,
     max(part_devices) AS devices,
@@ -60,8 +62,8 @@ FROM
         app_version,
         0,
         count() AS sessions,
-        round(quantileExactInclusive(0.5)(length_seconds), 3),
-        round(quantileExactInclusive(0.9)(length_seconds), 3),
+        round(quantilesExactInclusive(0.5, 0.9)(length_seconds)[1], 3),
+        round(quantilesExactInclusive(0.5, 0.9)(length_seconds)[2], 3),
         countIf(has_crashed),
         NULL,
         round(100 * (1 - countIf(has_crashed) / sessions), 3),
@@ -70,32 +72,40 @@ FROM
     FROM
     (
         SELECT
-            session_id,
             app_version,
             max(crashed) = 1 AS has_crashed,
             greatest(
                 dateDiff('millisecond', min(started_at), max(ended_at)),
                 toInt64(max(duration_ms))
-            ) / 1000 AS length_seconds,
-            min(min(day)) OVER (PARTITION BY session_id) AS started_on,
-            max(max(os_name)) OVER (PARTITION BY session_id) AS platform_of,
-            max(max(country)) OVER (PARTITION BY session_id) AS country_of
+            ) / 1000 AS length_seconds
         FROM telemetry.sessions
         WHERE app_id = {app:String}
-          AND session_id IN
+          AND app_version IN ({release:String}, {against:String})
+          AND (
+              day BETWEEN {from:Date} AND {to:Date}
+              OR (
+                  day BETWEEN toDate32({to:Date}) + 1 AND toDate32({to:Date}) + 10
+                  AND session_id IN
+                    (
+                        SELECT session_id
+                        FROM telemetry.sessions
+                        WHERE app_id = {app:String}
+                          AND day BETWEEN greatest(toDate32({from:Date}), toDate32({to:Date}) - 10)
+                                      AND {to:Date}
+                    )
+              )
+          )
+          AND session_id NOT IN
             (
                 SELECT session_id
                 FROM telemetry.sessions
                 WHERE app_id = {app:String}
-                  AND day BETWEEN {from:Date} AND {to:Date}
-                  AND app_version IN ({release:String}, {against:String})
+                  AND day BETWEEN toDate32({from:Date}) - 10 AND toDate32({from:Date}) - 1
             )
         GROUP BY session_id, app_version
+        HAVING ({platform:String} = '' OR max(os_name) = {platform:String})
+           AND ({country:String} = '' OR max(country) = {country:String})
     )
-    WHERE started_on BETWEEN {from:Date} AND {to:Date}
-      AND app_version IN ({release:String}, {against:String})
-      AND ({platform:String} = '' OR platform_of = {platform:String})
-      AND ({country:String} = '' OR country_of = {country:String})
     GROUP BY app_version
 )
 GROUP BY app_version

@@ -12,16 +12,14 @@
 -- meaning: goes on with it, unless that one crashed. It counts on the day it started, with the time
 -- meaning: from its first to its last event, or what the app measured of a part (duration_ms) where
 -- meaning: that is longer. It ends with its crash, else with its close, else, by inference, at the
--- meaning: last sign of life. Filters pick sessions with an event of the release, platform, country.
--- Sessions of a day before and after the period are looked at, and `gap` beyond, for what goes on.
+-- meaning: last sign of life. What is more than ten days away from the period is not looked at, and
+-- meaning: a `gap` is a day at most. Filters pick sessions with an event of the release, platform, country.
 -- A part is a session as sent: (start, end, crashed, closed, measured), times in milliseconds.
-WITH
-    intDiv({gap:UInt32}, 86400) + 1 AS margin_days
 SELECT
     toDate(intDiv(chain[1].1, 86400000)) AS day,
     count() AS sessions,
-    round(quantileExactInclusive(0.5)(length_seconds), 3) AS length_p50_seconds,
-    round(quantileExactInclusive(0.9)(length_seconds), 3) AS length_p90_seconds,
+    round(quantilesExactInclusive(0.5, 0.9)(length_seconds)[1], 3) AS length_p50_seconds,
+    round(quantilesExactInclusive(0.5, 0.9)(length_seconds)[2], 3) AS length_p90_seconds,
     round(100 * countIf(chain[-1].3 = 0 AND chain[-1].4 = 0) / sessions, 3)
         AS inferred_close_percent,
     round(100 * countIf(chain[-1].3 = 1) / sessions, 3) AS crashed_percent
@@ -37,14 +35,14 @@ FROM
             arrayMap(
                 (part, previous) -> {gap:UInt32} = 0
                     OR previous.3 = 1
-                    OR part.1 - previous.2 > 1000 * toInt64({gap:UInt32}),
+                    OR part.1 - previous.2 > 1000 * least({gap:UInt32}, 86400),
                 parts,
                 arrayPopBack(arrayPushFront(parts, parts[1]))
             ) AS beginning
         FROM
         (
             SELECT
-                max(device_id) AS device,
+                max(sipHash64(device_id)) AS device,
                 (
                     toUnixTimestamp64Milli(min(started_at)),
                     toUnixTimestamp64Milli(max(ended_at)),
@@ -54,14 +52,7 @@ FROM
                 ) AS part
             FROM telemetry.sessions
             WHERE app_id = {app:String}
-              AND session_id IN
-                (
-                    SELECT session_id
-                    FROM telemetry.sessions
-                    WHERE app_id = {app:String}
-                      AND day BETWEEN toDate32({from:Date}) - margin_days
-                                  AND toDate32({to:Date}) + margin_days
-                )
+              AND day BETWEEN toDate32({from:Date}) - 10 AND toDate32({to:Date}) + 10
             GROUP BY session_id
             HAVING ({release:String} = '' OR max(app_version = {release:String}))
                AND ({platform:String} = '' OR max(os_name) = {platform:String})

@@ -10,6 +10,8 @@
 -- columns: os_name, country, sdk_name, sdk_version, time_quality, crash_type, event_id, properties
 -- meaning: Newest arrivals first, of those that arrived in the period. A copy stored twice and not
 -- meaning: merged yet is shown once.
+-- The newest times are found first, so that the other columns are read of few rows; of twice as many
+-- as asked for, because some may be copies.
 SELECT
     received_at,
     ts,
@@ -33,6 +35,22 @@ WHERE app_id = {app:String}
   AND ({release:String} = '' OR app_version = {release:String})
   AND ({platform:String} = '' OR os_name = {platform:String})
   AND ({country:String} = '' OR country = {country:String})
+  AND received_at >=
+    (
+        SELECT min(received_at)
+        FROM
+        (
+            SELECT received_at
+            FROM telemetry.events
+            WHERE app_id = {app:String}
+              AND toDate(received_at) BETWEEN {from:Date} AND {to:Date}
+              AND ({release:String} = '' OR app_version = {release:String})
+              AND ({platform:String} = '' OR os_name = {platform:String})
+              AND ({country:String} = '' OR country = {country:String})
+            ORDER BY received_at DESC
+            LIMIT 2 * {limit:UInt32}
+        )
+    )
 ORDER BY received_at DESC, kafka_offset DESC, event_id
 LIMIT 1 BY event_id
 LIMIT {limit:UInt32};
