@@ -37,6 +37,8 @@ class Choice(Struct, frozen=True, kw_only=True):
 
 
 class Board(Struct, frozen=True, kw_only=True):
+    """Of `choices` it shows those that its panels ask for."""
+
     name: str
     title: str
     panels: tuple[Panel, ...]
@@ -44,6 +46,7 @@ class Board(Struct, frozen=True, kw_only=True):
     days: str = "now-30d"
 
     def as_json(self) -> dict[str, Any]:
+        used = {name for panel in self.panels for name in panel.variables()}
         return {
             "uid": f"telemetry-{self.name}",
             "title": self.title,
@@ -53,7 +56,7 @@ class Board(Struct, frozen=True, kw_only=True):
             "editable": False,
             "time": {"from": self.days, "to": "now"},
             "refresh": "1m",
-            "templating": {"list": [one.as_json() for one in self.choices]},
+            "templating": {"list": [one.as_json() for one in self.choices if one.name in used]},
             "panels": list(self._placed()),
         }
 

@@ -20,7 +20,7 @@ _TO_GROUP = "/d/telemetry-crashes?${__url_time_range}&var-app=${app}&var-group=$
 OVERVIEW = Board(
     name="overview",
     title="Telemetry: overview",
-    choices=(_APP,),
+    choices=(_APP, *_FILTERS),
     panels=(
         Asked(query="daily_active_devices", kind="timeseries"),
         Asked(

@@ -28,6 +28,11 @@ class Asked(Struct, frozen=True, kw_only=True):
     links: Mapping[str, str] = {}  # by column: where a click on its value leads
     unit: str = ""
 
+    def variables(self) -> set[str]:
+        """What the dashboard's reader chooses."""
+        given = {*_PERIOD, *self.values}
+        return {param.name for param in load(self.query).params} - given
+
     def as_json(self) -> dict[str, Any]:
         query = load(self.query)
         target = {
@@ -86,6 +91,9 @@ class Measured(Struct, frozen=True, kw_only=True):
     kind: str = "timeseries"
     height: int = 7
     width: int = 8
+
+    def variables(self) -> set[str]:
+        return set()
 
     def as_json(self) -> dict[str, Any]:
         return {

@@ -21,12 +21,11 @@ from sinks.clickhouse.sql import AsyncClient, Unreachable, answered
 from sinks.regroup import statements
 
 PAGE_ROWS = 500  # a row may have a stack of 384 KiB
-MOVE_ROWS = 10_000  # in one statement: each rewrites a column of the month
+MOVE_ROWS = 5_000  # in one statement, which must stay below a server's usual 256 KiB
 SETTLED = timedelta(minutes=10)  # an insert older than that has ended
 COUNT_DAYS = 7  # counted in one statement
 POLL_SECONDS = 0.2
 CHANGE_SECONDS = 3600.0  # for one statement to reach all rows
-MAX_QUERY_BYTES = "4000000"
 
 
 class ChangeFailed(Exception):
@@ -139,8 +138,9 @@ class Regrouping:
             raise Unreachable(f"no change of telemetry.{table} in {CHANGE_SECONDS:g} s") from None
 
     async def _send(self, statement: str, **values: object) -> None:
-        # A day counted twice must be written twice: it was deleted in between.
-        settings = {"insert_deduplicate": "0", "max_query_size": MAX_QUERY_BYTES}
+        # A day counted twice must be written twice, as it was deleted in between. There are servers
+        # that take the second INSERT … SELECT for a copy of the first.
+        settings = {"insert_deduplicate": "0"}
         call = self._client.command(
             statement, parameters={**self._asked, **values}, settings=settings
         )

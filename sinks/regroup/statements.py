@@ -47,7 +47,7 @@ PAGE = f"""
       AND _partition_id = {{month:String}}
       AND {PENDING}
     ORDER BY device_id, occurred_at, event_id
-    LIMIT {{limit:UInt32}} WITH TIES"""  # noqa: S608  # constants only
+    LIMIT {{limit:UInt32}}"""  # noqa: S608  # constants only
 
 # Days whose crashes are all stored still: those before the oldest row may have lost some to age.
 DAYS = f"""

@@ -126,10 +126,10 @@ class TestOneGroup:
         [
             ({"release": "1.9"}, 2),
             ({"release": "1.1"}, 0),
-            ({"platform": "ANDROID"}, 3),
-            ({"country": "fr"}, 1),
-            ({"platform": "ios", "release": "1.10", "country": "FR"}, 1),
-            ({"platform": "ios", "country": "DE"}, 0),
+            ({"platform": "Android"}, 3),
+            ({"country": "FR"}, 1),
+            ({"platform": "iOS", "release": "1.10", "country": "FR"}, 1),
+            ({"platform": "iOS", "country": "DE"}, 0),
             ({"group": HEX.upper()}, 4),
             ({"group": "a0b"}, 0),
             ({"group": "' OR 1"}, 0),
@@ -195,7 +195,7 @@ class TestRegressions:
         times = [plain(at(1, hours=2)), plain(at(10, hours=3)), plain(at(12, hours=4))]
         back = (HEX, "IllegalState", "no view", "1.10", "1.2", ["1.9"], *times, 2, 2, 50.0)
         assert found == [back]
-        for same in ({"group": HEX}, {"release": "1.10"}, {"platform": "android"}):
+        for same in ({"group": HEX}, {"release": "1.10"}, {"platform": "Android"}):
             assert await ask(reader, "crash_regressions", **asked, **same) == [back]
         for none in ({"group": "0" * 16}, {"release": "1.2"}, {"country": "FR"}):
             assert await ask(reader, "crash_regressions", **asked, **none) == []

@@ -117,6 +117,7 @@ class TestOrigin:
             ("3 DemoApp 0x1b0 main + 4", True),
             ("#00 pc 0001 /data/app/x/lib/arm64/libgame.so (run+4)", True),
             ("#00 pc 0001 /apex/com.android.art/lib64/libart.so (art::run()+4)", False),
+            ("#00 pc 0001 /system/lib64/libsurface.so (run+4)", False),
             ("#0 f (package:shop/a.dart:1:2)", True),
             ("#0 f (package:flutter/src/a.dart:1:2)", False),
             ("UnityEngine.Events.UnityAction:Invoke() (at <0f>:0)", False),
@@ -146,7 +147,19 @@ class TestFrames:
         assert [one.frames for one in stack.sections_of(text) if one.frames] == []
 
     @pytest.mark.parametrize(
-        "line", ["", "at", "at ", "attic 5", "7", "#", "#x y", "Error: no at home", "... 5 more"]
+        "line",
+        [
+            "",
+            "at",
+            "at ",
+            "attic 5",
+            "7",
+            "#",
+            "#x y",
+            "Error: no at home",
+            "... 5 more",
+            "404 Not Found",
+        ],
     )
     def test_what_is_no_frame_is_none(self, line: str) -> None:
         assert frame_of(line.strip()) is None
@@ -198,6 +211,12 @@ class TestCost:
 
         assert whole == cut
         assert all(len(one) <= 3 * names.MAX_NAME_LENGTH for one in whole[1:])
+
+    def test_no_more_lines_are_read_than_the_limit(self) -> None:
+        line = "\nat com.example.Cart.open(Cart.kt:1)"
+
+        assert len(signature("k", "t", "", "\n" * (stack.MAX_LINES - 2) + line)) == 2
+        assert signature("k", "t", "", "\n" * (stack.MAX_LINES - 1) + line) == ["t", ""]
 
     def test_no_more_names_are_worked_out_than_the_limit(self) -> None:
         frames = [{"function": f"f${one}", "in_app": True} for one in range(400)]

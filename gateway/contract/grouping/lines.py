@@ -25,8 +25,10 @@ def frame_of(line: str) -> Frame | None:
     if "@" in line and (frame := _safari(line)) is not None:
         return frame
     number, _, rest = line.partition(" ")
-    if number.rstrip(".:").isdecimal() and number[0].isdecimal():
+    if number.isdecimal():
         return _apple(rest.strip())
+    if number[:-1].isdecimal() and number[-1] in ".:" and rest:
+        return Frame(function=rest.partition(" + ")[0].strip())
     return None
 
 
@@ -43,6 +45,8 @@ def _after_at(text: str) -> Frame | None:
         inside = inside.removeprefix("address at ")
         if _is_place(inside) or inside in _JS_NATIVE or inside.startswith("eval at "):
             return Frame(function=head, file=_place(inside))
+        if inside.startswith("index "):
+            return Frame(function=head, file="native")  # Promise.all and its like
         return _dotnet(text)
     head, _, inside = text[:-1].rpartition("(")
     return _java(head, inside)
@@ -120,17 +124,13 @@ def _apple(text: str) -> Frame | None:
     """`Image  0x104f2c1a4 symbol + 124 (File.swift:42)`, after the frame's number."""
     image, mark, rest = text.partition(" 0x")
     if not mark:
-        return Frame(function=_before_offset(text)) if text else None
+        return None
     symbol = rest.partition(" ")[2].strip()
     name, _, offset = symbol.partition(" + ")
     if not name or name.startswith("0x"):  # no names are known: image base and place in it
         place = offset.partition(" ")[0]
         return Frame(image=image.strip(), offset=f"{int(place):x}" if _is_small(place) else "")
     return Frame(image=image.strip(), function=name.strip())
-
-
-def _before_offset(text: str) -> str:
-    return text.partition(" + ")[0].strip()
 
 
 def _is_small(text: str) -> bool:

@@ -11,10 +11,12 @@ from gateway.contract.grouping.frame import Frame, Section
 from gateway.contract.grouping.lines import frame_of
 
 MAX_TEXT_LENGTH = 65_536  # characters of a stack of text that are looked at
+MAX_LINES = 2_000
 MAX_LINE_LENGTH = 1_000  # characters of a line, and of a frame's field
 
 _CAUSES = ("Caused by: ", "caused by: ", "[cause]: ")
 _INNER_ENDS = "--- End of inner exception"  # .NET: the outer one goes on
+_CRASHED = " Crashed:\n"  # Apple's reports have all threads, in order of their numbers
 
 
 class _Wire(Struct, gc=False):
@@ -72,14 +74,25 @@ def _number(value: object) -> int | None:
 
 
 def _from_text(text: str) -> list[Section]:
+    """The thread that crashed is the one that is named so, else the first one."""
+    text = text.partition(_CRASHED)[2] or text
     sections = [Section("", [])]
-    for whole in text.split("\n"):
-        line = whole[:MAX_LINE_LENGTH].strip()
+    for whole in text.split("\n", MAX_LINES)[:MAX_LINES]:
+        line = whole[:MAX_LINE_LENGTH].strip().removeprefix("native: ")
         cause = next((line[len(one) :] for one in _CAUSES if line.startswith(one)), None)
         if cause is not None:
             sections.append(Section(cause.partition(":")[0], []))
         elif line.startswith(_INNER_ENDS):
             sections.append(Section("", []))
+        elif _begins_a_thread(line) and sections[0].frames:
+            break
         elif line and (frame := frame_of(line)) is not None:
             sections[-1].frames.append(frame)
     return [one for one in sections if one.frames]
+
+
+def _begins_a_thread(line: str) -> bool:
+    """Android's dumps, its tombstones, and Apple's reports go on with the other threads."""
+    if line.startswith('"'):
+        return " tid=" in line
+    return line.startswith("--- --- ---") or (line.startswith("Thread ") and line.endswith(":"))

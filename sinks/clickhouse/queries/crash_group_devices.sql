@@ -4,7 +4,7 @@
 -- param: from Date first day, UTC, by ts
 -- param: to Date last day, UTC, inclusive
 -- param: release String = '' only this app_version; empty: all
--- param: platform String = '' only this os_name, in any case; empty: all
+-- param: platform String = '' only this os_name; empty: all
 -- param: country String = '' only this country; empty: all
 -- param: limit UInt32 = '50' how many devices
 -- columns: device_id, crashes, last_seen, event_id, app_version, os_name, os_version
@@ -27,8 +27,8 @@ WHERE app_id = {app:String}
   AND lower(leftPad(hex(crash_group), 16, '0')) = lower({group:String})
   AND toDate(ts) BETWEEN {from:Date} AND {to:Date}
   AND ({release:String} = '' OR events.app_version = {release:String})
-  AND ({platform:String} = '' OR lower(events.os_name) = lower({platform:String}))
-  AND ({country:String} = '' OR upper(events.country) = upper({country:String}))
+  AND ({platform:String} = '' OR events.os_name = {platform:String})
+  AND ({country:String} = '' OR events.country = {country:String})
 GROUP BY device_id
 ORDER BY last_seen DESC, device_id
 LIMIT {limit:UInt32};

@@ -4,7 +4,7 @@
 -- param: from Date first day, UTC, by ts
 -- param: to Date last day, UTC, inclusive
 -- param: release String = '' only this app_version; empty: all
--- param: platform String = '' only this os_name, in any case; empty: all
+-- param: platform String = '' only this os_name; empty: all
 -- param: country String = '' only this country; empty: all
 -- columns: event_id, ts, device_id, session_id, user_id, app_version, app_build, os_name, os_version
 -- columns: device_manufacturer, device_model, country, crash_kind, crash_fatal, crash_type
@@ -36,7 +36,7 @@ WHERE app_id = {app:String}
   AND lower(leftPad(hex(crash_group), 16, '0')) = lower({group:String})
   AND toDate(ts) BETWEEN {from:Date} AND {to:Date}
   AND ({release:String} = '' OR app_version = {release:String})
-  AND ({platform:String} = '' OR lower(os_name) = lower({platform:String}))
-  AND ({country:String} = '' OR upper(country) = upper({country:String}))
+  AND ({platform:String} = '' OR os_name = {platform:String})
+  AND ({country:String} = '' OR country = {country:String})
 ORDER BY ts DESC, event_id DESC, received_at
 LIMIT 1;

@@ -4,7 +4,7 @@
 -- param: from Date first day, UTC, by ts
 -- param: to Date last day, UTC, inclusive
 -- param: release String = '' only this app_version; empty: all
--- param: platform String = '' only this os_name, in any case; empty: all
+-- param: platform String = '' only this os_name; empty: all
 -- param: country String = '' only this country; empty: all
 -- columns: app_version, crashes, devices, first_seen, last_seen
 -- meaning: Crashes of the group in each release that had one, the devices they hit, and when it was
@@ -22,7 +22,7 @@ WHERE app_id = {app:String}
   AND lower(leftPad(hex(crash_group), 16, '0')) = lower({group:String})
   AND toDate(ts) BETWEEN {from:Date} AND {to:Date}
   AND ({release:String} = '' OR app_version = {release:String})
-  AND ({platform:String} = '' OR lower(os_name) = lower({platform:String}))
-  AND ({country:String} = '' OR upper(country) = upper({country:String}))
+  AND ({platform:String} = '' OR os_name = {platform:String})
+  AND ({country:String} = '' OR country = {country:String})
 GROUP BY app_version
 ORDER BY arrayMap(part -> toUInt64OrZero(part), extractAll(app_version, '[0-9]+')), app_version;

@@ -4,7 +4,7 @@
 -- param: from Date first day, UTC, by ts
 -- param: to Date last day, UTC, inclusive
 -- param: release String = '' only this app_version; empty: all
--- param: platform String = '' only this os_name, in any case; empty: all
+-- param: platform String = '' only this os_name; empty: all
 -- param: country String = '' only this country; empty: all
 -- columns: day, crashes, devices
 -- meaning: Crashes of the group on each day (UTC, by ts) that had one, and the devices they hit, each
@@ -19,7 +19,7 @@ WHERE app_id = {app:String}
   AND lower(leftPad(hex(crash_group), 16, '0')) = lower({group:String})
   AND toDate(ts) BETWEEN {from:Date} AND {to:Date}
   AND ({release:String} = '' OR app_version = {release:String})
-  AND ({platform:String} = '' OR lower(os_name) = lower({platform:String}))
-  AND ({country:String} = '' OR upper(country) = upper({country:String}))
+  AND ({platform:String} = '' OR os_name = {platform:String})
+  AND ({country:String} = '' OR country = {country:String})
 GROUP BY day
 ORDER BY day;

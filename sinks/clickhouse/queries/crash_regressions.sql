@@ -4,7 +4,7 @@
 -- param: from Date first day, UTC, by ts
 -- param: to Date last day, UTC, inclusive
 -- param: release String = '' only what came back in this app_version; empty: any
--- param: platform String = '' only this os_name, in any case; empty: all
+-- param: platform String = '' only this os_name; empty: all
 -- param: country String = '' only this country; empty: all
 -- param: min_devices UInt32 = '1' devices that a release must have had to count as one without it
 -- columns: crash_group, crash_type, crash_reason, release, release_before, releases_without
@@ -25,8 +25,8 @@ WITH
         FROM telemetry.device_days
         WHERE app_id = {app:String}
           AND day <= {to:Date}
-          AND ({platform:String} = '' OR lower(os_name) = lower({platform:String}))
-          AND ({country:String} = '' OR upper(country) = upper({country:String}))
+          AND ({platform:String} = '' OR os_name = {platform:String})
+          AND ({country:String} = '' OR country = {country:String})
         GROUP BY name
         HAVING uniqExact(device_id) >= {min_devices:UInt32}
     )
@@ -70,8 +70,8 @@ FROM
       AND toDate(ts) <= {to:Date}
       AND ({group:String} = ''
         OR lower(leftPad(hex(group_number), 16, '0')) = lower({group:String}))
-      AND ({platform:String} = '' OR lower(os_name) = lower({platform:String}))
-      AND ({country:String} = '' OR upper(country) = upper({country:String}))
+      AND ({platform:String} = '' OR os_name = {platform:String})
+      AND ({country:String} = '' OR country = {country:String})
     GROUP BY group_number, name
     WINDOW in_order AS
     (
@@ -88,8 +88,8 @@ LEFT JOIN
     FROM telemetry.sessions
     WHERE app_id = {app:String}
       AND day <= {to:Date}
-      AND ({platform:String} = '' OR lower(os_name) = lower({platform:String}))
-      AND ({country:String} = '' OR upper(country) = upper({country:String}))
+      AND ({platform:String} = '' OR os_name = {platform:String})
+      AND ({country:String} = '' OR country = {country:String})
     GROUP BY used
 ) AS release_sessions ON used = name
 WHERE place > 1
