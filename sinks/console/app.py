@@ -38,6 +38,9 @@ class Forbidden(Exception):
     """The reader's token is of another app."""
 
 
+STATUS = {QueryError: 400, Forbidden: 403, Unanswered: 503}
+
+
 class Console:
     """The pages over one ClickHouse; `today` is the day in UTC."""
 
@@ -92,15 +95,8 @@ class Console:
                 Route(f"/static/{self._plotly.name}", self._plotly_js, methods=["GET"]),
                 Mount("/static", StaticFiles(packages=[("sinks.console", "static")])),
             ],
-            exception_handlers={
-                QueryError: self._bad_request,
-                Forbidden: self._forbidden,
-                Unanswered: self._unanswered,
-                404: self._not_found,
-            },
+            exception_handlers=dict.fromkeys((*STATUS, 404), self._refused),
         )
-
-    # ---------------------------------------------------------------- pages
 
     async def _page(self, request: Request, page: Page) -> Response:
         today = self._today()
@@ -155,7 +151,7 @@ class Console:
     def _held_to(own: str | None, request: Request, names: Sequence[str], today: date) -> View:
         """What the URL asks for; with a token of one app, of that app. Raises Forbidden."""
         if own is not None and request.query_params.get("app", own) not in (own, ""):
-            raise Forbidden(own)
+            raise Forbidden(f"Your token is of the app {own}; it cannot see another one.")
         return view_of(request.query_params.multi_items(), names, own, today)
 
     async def _choices(self, view: View, today: date) -> dict[str, list[str]]:
@@ -177,8 +173,6 @@ class Console:
     def _processes(self) -> list[Any]:
         urls = {"gateway": self._config.gateway_url, "sink": self._config.sink_url}
         return [partial(process_panel, name, url) for name, url in urls.items()]
-
-    # ---------------------------------------------------------------- live, CSV
 
     async def _stream(self, request: Request, page: Page) -> Response:
         """Server-sent events: a panel's new HTML whenever its answer has changed."""
@@ -237,7 +231,7 @@ class Console:
         today = self._today()
         own: str | None = request.state.app
         view = self._held_to(own, request, [one.name for one in query.params], today)
-        params = view.params(query, {})
+        params = view.params(query)
         answer = await self._asker.ask(name, params, today, self._config.max_csv_rows)
         return Response(
             as_csv(harmless(answer)) + "\n",
@@ -245,15 +239,13 @@ class Console:
             headers={"Content-Disposition": f'attachment; filename="{name}.csv"'},
         )
 
-    # ---------------------------------------------------------------- the rest
-
     async def _login(self, request: Request) -> Response:
         if request.method == "POST":
             return await self.door.sign_in(request) or await self._message(
-                request, "login.html", 401, text="This is no token of this console.", next="/"
+                "login.html", 401, text="This is no token of this console.", next="/"
             )
         where = own_path(request.query_params.get("next", "/"))
-        return await self._message(request, "login.html", 200, text="", next=where)
+        return await self._message("login.html", 200, text="", next=where)
 
     async def _logout(self, request: Request) -> Response:
         return self.door.sign_out(request)
@@ -267,20 +259,12 @@ class Console:
             return Response(gzip.decompress(self._plotly.compressed), media_type="text/javascript")
         return Response(self._plotly.compressed, media_type="text/javascript", headers=headers)
 
-    async def _bad_request(self, request: Request, error: Exception) -> Response:
-        return await self._message(request, "message.html", 400, text=f"{error}.")
+    async def _refused(self, request: Request, error: Exception) -> Response:
+        status = next((code for kind, code in STATUS.items() if isinstance(error, kind)), 404)
+        text = "There is no such page." if status == 404 else str(error)
+        return await self._message("message.html", status, text=text)
 
-    async def _forbidden(self, request: Request, error: Exception) -> Response:
-        text = f"Your token is of the app {error}; it cannot see another one."
-        return await self._message(request, "message.html", 403, text=text)
-
-    async def _unanswered(self, request: Request, error: Exception) -> Response:
-        return await self._message(request, "message.html", 503, text=str(error))
-
-    async def _not_found(self, request: Request, _: Exception) -> Response:
-        return await self._message(request, "message.html", 404, text="There is no such page.")
-
-    async def _message(self, _: Request, template: str, status: int, **context: str) -> Response:
+    async def _message(self, template: str, status: int, **context: str) -> Response:
         html = await self._templates.get_template(template).render_async(context)
         return Response(html, status, media_type="text/html; charset=utf-8")
 

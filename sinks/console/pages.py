@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 from msgspec import Struct
 
 from sinks.console.panel import Chart, Link, Panel
 
-DEVICE = Link("/device", {"device": "device_id"})
 EVENT = Link("/event", {"event_id": "event_id"})
 GROUP = Link("/crash", {"group": "crash_group"})
+LETTERS = Link("/dead-letters", {"code": "code"})
+RELEASE = Link("/releases", {"release": "app_version"})
 RELEASE_EVENTS = Link("/live", {"release": "app_version"})
 RELEASE_CRASHES = Link("/crash-groups", {"release": "app_version"})
 DAY_EVENTS = Link("/live", {"from": "day", "to": "day"})
-DAY_AND_RELEASE = Link("/live", {"from": "day", "to": "day", "release": "app_version"})
+DAY_RELEASE_EVENTS = Link("/live", {"from": "day", "to": "day", "release": "app_version"})
 HOUR_EVENTS = Link("/live", {"from": "hour", "to": "hour"})
 HOUR_LETTERS = Link("/dead-letters", {"from": "hour", "to": "hour"})
 
@@ -27,7 +28,7 @@ class Page(Struct, frozen=True, kw_only=True):
     name: str
     lead: str
     panels: Sequence[Panel]
-    params: dict[str, str] = {}
+    params: Mapping[str, str] = {}
     is_listed: bool = True  # in the navigation
     has_processes: bool = False  # shows what gateway and sink say of themselves, to operators
 
@@ -40,46 +41,30 @@ class Page(Struct, frozen=True, kw_only=True):
         return any(one.live for one in self.panels)
 
 
-NOTHING_YET = (
-    "No event has arrived in the last ten minutes. Post one to the gateway: telemetry-infra up "
-    "prints a line that does."
-)
+def line(y: str, y_title: str, x: str = "day", x_title: str = "day (UTC)") -> Chart:
+    return Chart(kind="line", x=x, y=y, y_title=y_title, x_title=x_title)
 
+
+ARRIVAL = "time of arrival (UTC)"
 RATE = Panel(
     id="rate",
     query="live_rate",
     title="Events per second, now",
-    form="chart",
-    chart=Chart(
-        kind="line",
-        x="at",
-        y=("events_per_second",),
-        y_title="events per second",
-        x_title="time of arrival (UTC)",
-    ),
+    chart=line("events_per_second", "events per second", "at", ARRIVAL),
     live=True,
-    empty=NOTHING_YET,
 )
-RATE_FRESHNESS = Panel(
+FRESHNESS = Panel(
     id="freshness",
     query="live_rate",
     title="Freshness: from arrival to a row that can be asked for",
-    form="chart",
-    chart=Chart(
-        kind="line",
-        x="at",
-        y=("freshness_p50_seconds", "freshness_max_seconds"),
-        y_title="seconds",
-        x_title="time of arrival (UTC)",
-    ),
+    chart=line("freshness_p50_seconds freshness_max_seconds", "seconds", "at", ARRIVAL),
     live=True,
-    empty=NOTHING_YET,
 )
 HEALTH = Panel(
     id="health",
     query="crash_free_releases",
     links={
-        "app_version": Link("/releases", {"release": "app_version"}),
+        "app_version": RELEASE,
         "devices": RELEASE_EVENTS,
         "sessions": RELEASE_EVENTS,
         "crash_free_devices_percent": RELEASE_CRASHES,
@@ -91,40 +76,29 @@ ADOPTION = Panel(
     id="adoption",
     query="adoption",
     title="Adoption: the release that devices ran last on each day",
-    form="chart",
     chart=Chart(
-        kind="area", x="day", y=("share_percent",), series="app_version", y_title="devices, %"
+        kind="area", x="day", y="share_percent", series="app_version", y_title="devices, %"
     ),
-    links={"share_percent": DAY_AND_RELEASE, "devices": DAY_AND_RELEASE, "day": DAY_EVENTS},
+    links=dict.fromkeys(("share_percent", "devices"), DAY_RELEASE_EVENTS),
 )
 TOP_CRASHES = Panel(
     id="crash-groups",
     query="top_crash_groups",
-    columns=(
-        "crash_type",
-        "crash_reason",
-        "crashes",
-        "devices",
-        "first_seen",
-        "last_seen",
-        "crash_group",
-    ),
-    links={"crash_type": GROUP, "crash_group": GROUP, "crashes": GROUP, "devices": GROUP},
+    columns="crash_type crash_reason crashes devices first_seen last_seen crash_group",
+    links=dict.fromkeys(("crash_type", "crashes", "devices"), GROUP),
     wide=True,
     empty="No crash in this period.",
 )
-
 REGRESSIONS = Panel(
     id="regressions",
     query="crash_regressions",
-    columns=(
-        "crash_type", "crash_reason", "release", "release_before", "releases_without",
-        "came_back", "crashes", "devices", "sessions_percent", "crash_group",
-    ),
-    links={"crash_type": GROUP, "crash_group": GROUP, "crashes": GROUP, "devices": GROUP},
+    columns="crash_type crash_reason release release_before releases_without came_back crashes"
+    " devices sessions_percent crash_group",
+    links=dict.fromkeys(("crash_type", "crashes", "devices"), GROUP),
     wide=True,
     empty="No crash came back in this period.",
-)  # fmt: skip
+)
+LENGTHS = "length_p50_seconds length_p90_seconds"
 
 OVERVIEW = Page(
     path="/",
@@ -132,49 +106,34 @@ OVERVIEW = Page(
     lead="How the app does: what arrives now, who uses it, how long, and what breaks.",
     panels=(
         RATE,
-        RATE_FRESHNESS,
+        FRESHNESS,
         Panel(
             id="active",
             query="active_devices",
             title="Active devices",
-            form="chart",
-            chart=Chart(
-                kind="line",
-                x="day",
-                y=("daily_devices", "weekly_devices", "monthly_devices"),
-                y_title="devices",
-            ),
-            links={"day": DAY_EVENTS, "daily_devices": DAY_EVENTS},
+            chart=line("daily_devices weekly_devices monthly_devices", "devices"),
+            links={"daily_devices": DAY_EVENTS},
         ),
         ADOPTION,
         Panel(
             id="sessions",
             query="session_length",
             title="Sessions",
-            form="chart",
-            chart=Chart(kind="bar", x="day", y=("sessions",), y_title="sessions"),
-            columns=("day", "sessions", "inferred_close_percent", "crashed_percent"),
-            links={"day": DAY_EVENTS, "sessions": DAY_EVENTS},
+            chart=Chart(kind="bar", x="day", y="sessions", y_title="sessions"),
+            columns="day sessions inferred_close_percent crashed_percent",
+            links={"sessions": DAY_EVENTS},
         ),
         Panel(
             id="length",
             query="session_length",
             title="Length of a session",
-            form="chart",
-            chart=Chart(
-                kind="line",
-                x="day",
-                y=("length_p50_seconds", "length_p90_seconds"),
-                y_title="seconds",
-            ),
-            columns=("day", "length_p50_seconds", "length_p90_seconds"),
-            links={"day": DAY_EVENTS},
+            chart=line(LENGTHS, "seconds"),
+            columns=f"day {LENGTHS}",
         ),
         HEALTH,
         TOP_CRASHES,
     ),
 )
-
 LIVE = Page(
     path="/live",
     name="Events",
@@ -184,16 +143,9 @@ LIVE = Page(
             id="tail",
             query="tail",
             title="Accepted events, newest first",
-            columns=(
-                "received_at", "event_type", "event_name", "device_id", "app_version", "os_name",
-                "country", "sdk_name", "sdk_version", "crash_type", "event_id",
-            ),
-            links={
-                "event_type": EVENT,
-                "device_id": DEVICE,
-                "event_id": EVENT,
-                "app_version": RELEASE_EVENTS,
-            },
+            columns="received_at event_type event_name device_id app_version os_name country"
+            " sdk_name sdk_version crash_type event_id",
+            links={"event_type": EVENT},
             live=True,
             wide=True,
         ),
@@ -201,11 +153,8 @@ LIVE = Page(
             id="rejected",
             query="recent_dead_letters",
             title="Rejected events and other dead letters, newest first",
-            columns=("dead_at", "code", "text", "protocol", "app_version", "device_id", "event_id"),
-            links={
-                "code": Link("/dead-letters", {"code": "code"}),
-                "device_id": DEVICE,
-            },
+            columns="dead_at code text protocol app_version device_id event_id",
+            links={"event_id": LETTERS},
             live=True,
             wide=True,
             empty="Nothing was rejected in this period.",
@@ -213,19 +162,15 @@ LIVE = Page(
         Panel(
             id="by-sdk",
             query="rejections",
-            title="Rejected by SDK protocol, release and reason",
-            columns=("protocol", "app_version", "code", "events", "devices", "last_at", "text"),
-            links={
-                "code": Link("/dead-letters", {"code": "code"}),
-                "events": Link("/dead-letters", {"code": "code"}),
-            },
+            title="Rejected, by the SDK's protocol, release and reason",
+            columns="protocol app_version code events devices last_at text",
+            links={"events": LETTERS},
             live=True,
             wide=True,
             empty="Nothing was rejected in this period.",
         ),
     ),
-)  # fmt: skip
-
+)
 RELEASES = Page(
     path="/releases",
     name="Releases",
@@ -238,22 +183,20 @@ RELEASES = Page(
             query="release_compare",
             needs=("release", "against"),
             needed="Choose a release above, and another one in “compare with release”.",
-            wide=True,
             links={"devices": RELEASE_EVENTS, "crashed_sessions": RELEASE_CRASHES},
+            wide=True,
             empty="Neither release was seen in this period.",
         ),
         msgspec.structs.replace(ADOPTION, wide=True),
         REGRESSIONS,
     ),
 )
-
 RETENTION = Page(
     path="/retention",
     name="Retention",
     lead="How many devices of each first day come back, in % of that day's devices.",
     panels=(Panel(id="retention", query="retention", form="triangle", wide=True),),
 )
-
 FUNNEL = Page(
     path="/funnel",
     name="Funnel",
@@ -266,8 +209,7 @@ FUNNEL = Page(
         Panel(
             id="funnel",
             query="funnel",
-            form="chart",
-            chart=Chart(kind="funnel", x="name", y=("devices",), y_title="devices", x_title=""),
+            chart=Chart(kind="funnel", x="name", y="devices", y_title="devices", x_title=""),
             needs=("steps",),
             needed="Name two to eight steps above, for example: app_open,app_close",
             wide=True,
@@ -275,14 +217,12 @@ FUNNEL = Page(
         ),
     ),
 )
-
 CRASHES = Page(
     path="/crash-groups",
     name="Crashes",
     lead="Crashes with the same exception and the same top frames are one group.",
     panels=(TOP_CRASHES, REGRESSIONS),
 )
-
 CRASH = Page(
     path="/crash",
     name="Crash group",
@@ -293,35 +233,20 @@ CRASH = Page(
         Panel(
             id="trend",
             query="crash_group_trend",
-            form="chart",
-            chart=Chart(kind="bar", x="day", y=("crashes", "devices"), y_title="crashes, devices"),
+            chart=Chart(kind="bar", x="day", y="crashes devices", y_title="crashes, devices"),
             needs=("group",),
         ),
         Panel(
             id="releases",
             query="crash_group_releases",
             needs=("group",),
-            links={"app_version": Link("/releases", {"release": "app_version"})},
+            links={"app_version": RELEASE, "crashes": RELEASE_CRASHES, "devices": RELEASE_EVENTS},
         ),
-        Panel(
-            id="devices",
-            query="crash_group_devices",
-            needs=("group",),
-            links={"device_id": DEVICE, "event_id": EVENT, "crashes": DEVICE},
-            wide=True,
-        ),
-        Panel(
-            id="latest",
-            query="crash_group_latest",
-            form="record",
-            needs=("group",),
-            links={"device_id": DEVICE, "event_id": EVENT},
-            wide=True,
-        ),
+        Panel(id="devices", query="crash_group_devices", needs=("group",), wide=True),
+        Panel(id="latest", query="crash_group_latest", needs=("group",), form="record", wide=True),
     ),
 )
-
-DEVICE_PAGE = Page(
+DEVICE = Page(
     path="/device",
     name="Device",
     lead="Everything one device did, in its own order.",
@@ -332,18 +257,14 @@ DEVICE_PAGE = Page(
             id="timeline",
             query="device_timeline",
             needs=("device",),
-            needed="Name a device above.",
-            columns=(
-                "ts", "sequence", "event_type", "event_name", "app_version", "session_id",
-                "user_id", "time_quality", "crash_group", "properties", "event_id",
-            ),
-            links={"event_id": EVENT, "crash_group": GROUP, "event_type": EVENT},
+            columns="ts sequence event_type event_name app_version session_id user_id"
+            " time_quality crash_group properties event_id",
+            links={"event_type": EVENT},
             wide=True,
             empty="This device sent nothing in this period. Choose more days.",
         ),
     ),
-)  # fmt: skip
-
+)
 EVENT_PAGE = Page(
     path="/event",
     name="Event",
@@ -357,18 +278,11 @@ EVENT_PAGE = Page(
             form="record",
             needs=("event_id",),
             needed="Name an event above, by the id that its SDK sent or the one that is stored.",
-            links={
-                "device_id": DEVICE,
-                "crash_group": GROUP,
-                "app_version": RELEASE_EVENTS,
-                "chunk_start": Link("/system"),
-            },
             wide=True,
             empty="No event has this id. If its POST was answered 200, look at the dead letters.",
         ),
     ),
 )
-
 ACCOUNT = Page(
     path="/account",
     name="Account",
@@ -390,13 +304,12 @@ ACCOUNT = Page(
         Panel(
             id="by-release",
             query="account_by_release",
-            links={"app_version": RELEASE_EVENTS, "stored": RELEASE_EVENTS},
             sums=True,
+            links={"stored": RELEASE_EVENTS},
             wide=True,
         ),
     ),
 )
-
 DEAD_LETTERS = Page(
     path="/dead-letters",
     name="Dead letters",
@@ -408,25 +321,18 @@ DEAD_LETTERS = Page(
             id="letters",
             query="recent_dead_letters",
             form="record",
-            columns=(
-                "dead_at", "source", "code", "text", "app_id", "protocol", "app_version",
-                "device_id", "event_id", "request_id", "origin_topic", "origin_partition",
-                "origin_offset", "original_bytes", "original",
-            ),
-            links={"device_id": DEVICE, "code": Link("/dead-letters", {"code": "code"})},
             wide=True,
             empty="There is no dead letter in this period.",
         ),
     ),
-)  # fmt: skip
-
+)
 SYSTEM = Page(
     path="/system",
     name="System",
     lead="How fast events become rows, what the sink wrote last, and what gateway and sink say.",
     has_processes=True,
     panels=(
-        RATE_FRESHNESS,
+        FRESHNESS,
         Panel(
             id="period-freshness",
             query="freshness",
@@ -438,7 +344,7 @@ SYSTEM = Page(
 )
 
 PAGES = (
-    OVERVIEW, LIVE, RELEASES, RETENTION, FUNNEL, CRASHES, CRASH, DEVICE_PAGE, EVENT_PAGE,
-    ACCOUNT, DEAD_LETTERS, SYSTEM,
+    OVERVIEW, LIVE, RELEASES, RETENTION, FUNNEL, CRASHES, CRASH, DEVICE, EVENT_PAGE, ACCOUNT,
+    DEAD_LETTERS, SYSTEM,
 )  # fmt: skip
 QUERIES = {"apps", "filter_values"} | {panel.query for page in PAGES for panel in page.panels}

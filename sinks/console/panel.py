@@ -25,37 +25,48 @@ class Link(Struct, frozen=True):
     """Where a value leads: a page, and its parameters from columns of the row."""
 
     path: str
-    params: Mapping[str, str] = {}
-    fixed: Mapping[str, str] = {}
+    params: Mapping[str, str]
 
 
 class Chart(Struct, frozen=True, kw_only=True):
-    """Columns as axes. `series` is the column that splits the rows into lines."""
+    """Columns as axes, `y` with spaces between; `series` splits the rows into lines."""
 
     kind: Literal["line", "bar", "area", "funnel"]
     x: str
-    y: tuple[str, ...]
+    y: str
     y_title: str
     series: str = ""
     x_title: str = "day (UTC)"
 
 
 class Panel(Struct, frozen=True, kw_only=True):
+    """`links` go before LINKS, which every column of that name has."""
+
     id: str
     query: str
     title: str = ""  # else the query's
-    form: Literal["chart", "table", "tiles", "triangle", "record"] = "table"
-    chart: Chart | None = None
-    columns: tuple[str, ...] = ()  # shown; empty: all
+    form: Literal["table", "tiles", "triangle", "record"] = "table"
+    chart: Chart | None = None  # above the table
+    columns: str = ""  # shown, with spaces between; empty: all
     links: Mapping[str, Link] = {}
-    fixed: Mapping[str, str] = {}
     needs: tuple[str, ...] = ()  # parameters of the URL without which there is nothing to ask
+    needed: str = ""  # what to do when one is not there
     sums: bool = False
     must_be_zero: str = ""  # a column whose every value is zero when all is well
     live: bool = False
     wide: bool = False
     empty: str = "No events in this period with these filters. Choose more days, or fewer filters."
-    needed: str = ""  # what to do when a needed parameter is not there
+
+
+LINKS = {
+    "app_version": Link("/live", {"release": "app_version"}),
+    "code": Link("/dead-letters", {"code": "code"}),
+    "crash_group": Link("/crash", {"group": "crash_group"}),
+    "day": Link("/live", {"from": "day", "to": "day"}),
+    "device_id": Link("/device", {"device": "device_id"}),
+    "event_id": Link("/event", {"event_id": "event_id"}),
+    "hour": Link("/live", {"from": "hour", "to": "hour"}),
+}
 
 
 class Cell(Struct, frozen=True):
@@ -91,7 +102,7 @@ def show(panel: Panel, view: View, answer: Answer, max_rows: int) -> Shown:
     """The answer as people see it, with links to what is behind each value."""
     is_cut = len(answer.rows) > max_rows
     rows = [dict(zip(answer.columns, row, strict=True)) for row in answer.rows[:max_rows]]
-    columns = panel.columns or answer.columns
+    columns = panel.columns.split() or answer.columns
     chart = _chart(panel.chart, panel, view, rows) if panel.chart and rows else ""
     return Shown(
         panel=panel,
@@ -160,7 +171,7 @@ def href(link: Link, view: View, row: Mapping[str, object]) -> str:
     params = {name: as_param(row.get(column)) for name, column in link.params.items()}
     if any(not value or value == str(NO_ID) for value in params.values()):
         return ""
-    return view.url(link.path, **{**link.fixed, **params})
+    return view.url(link.path, **params)
 
 
 def _cell(panel: Panel, view: View, name: str, row: Mapping[str, object]) -> Cell:
@@ -168,7 +179,7 @@ def _cell(panel: Panel, view: View, name: str, row: Mapping[str, object]) -> Cel
     text = text_of(_pretty(name, value))
     is_long = isinstance(value, dict) or "\n" in text or len(text) > SHORT
     kind = "bad" if name == panel.must_be_zero and value else "long" if is_long else "short"
-    link = panel.links.get(name)
+    link = {**LINKS, **panel.links}.get(name)
     where = href(link, view, row) if link is not None and value not in (None, 0) else ""
     return Cell(text, where, _is_number(value), kind)
 
@@ -221,12 +232,12 @@ def _chart(chart: Chart, panel: Panel, view: View, rows: Sequence[Mapping[str, o
     """What the script draws, as JSON: lines with names, values and where a point leads."""
     lines: dict[str, dict[str, list[object]]] = {}
     for row in rows:
-        for name in chart.y:
+        for name in chart.y.split():
             key = text_of(row[chart.series]) if chart.series else head(name)
             line = lines.setdefault(key, {"x": [], "y": [], "href": []})
             line["x"].append(plain(row[chart.x]))
             line["y"].append(plain(row[name]))
-            link = panel.links.get(name) or panel.links.get(chart.x)
+            link = panel.links.get(name) or LINKS.get(chart.x)
             line["href"].append(href(link, view, row) if link else "")
     drawn = {
         "kind": chart.kind,

@@ -80,7 +80,7 @@ def prepare(
         query = load(panel.query)
         one = Pending(panel, view, query, max_rows)
         if not one.missing:
-            one.values = query.check(view.params(query, panel.fixed), today)
+            one.values = query.check(view.params(query), today)
         found.append(one)
     return found
 

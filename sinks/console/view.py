@@ -30,11 +30,10 @@ class View(Struct, frozen=True):
         said = {name: value for name, value in {**kept, **changes}.items() if value}
         return f"{path}?{urlencode(said)}" if said else path
 
-    def params(self, query: NamedQuery, fixed: Mapping[str, str]) -> dict[str, str]:
-        """What the query is asked. An app's reader can ask only what takes an app."""
+    def params(self, query: NamedQuery) -> dict[str, str]:
+        """What the query is asked; `app` is among it, and every query of the console takes one."""
         known = {one.name for one in query.params}
-        given = {**self.values, **fixed, "app": self.app}
-        return {name: value for name, value in given.items() if name in known and value}
+        return {name: value for name, value in self.values.items() if name in known and value}
 
 
 def view_of(
