@@ -67,7 +67,10 @@ class Console:
             lstrip_blocks=True,
         )
         self._templates.globals.update(
-            pages=PAGES, no_app=NO_APP, plotly_url=f"/static/{plotly.name}"
+            pages=PAGES,
+            no_app=NO_APP,
+            awaited=lambda task: task,
+            plotly_url=f"/static/{plotly.name}",
         )
         self.door = Door(self._routes(), tokens, plotly.styles, secure_cookie=config.secure_cookie)
 
@@ -109,20 +112,22 @@ class Console:
             "panels": panels,
             "ranges": ranges(today),
             "apps": apps,
-            "choices": partial(self._choices, view, today),
             "processes": self._processes() if page.has_processes and is_operator else (),
             "is_open": request.state.is_open,
             "path": page.path,
         }
 
         async def html() -> AsyncIterator[str]:
+            choices = asyncio.create_task(self._choices(view, today))  # the head waits for them
             start(panels, self._asker, today, self._config.max_rows + 1)
+            context["choices"] = choices
             try:
                 template = self._templates.get_template("page.html")
                 async with aclosing(template.generate_async(context)) as pieces:
                     async for piece in pieces:
                         yield piece
             finally:
+                choices.cancel()
                 await stop(panels)
 
         return StreamingResponse(html(), media_type="text/html; charset=utf-8")

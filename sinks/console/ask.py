@@ -12,6 +12,15 @@ from sinks.clickhouse.sql import Answer, AsyncClient, Server
 
 log = logging.getLogger(__name__)
 
+# By ClickHouse's code; without one it is the network.
+REASONS = {
+    None: "ClickHouse cannot be reached now.",
+    158: "This reads more rows than ClickHouse allows. Ask for fewer days.",
+    159: "This takes longer than ClickHouse allows. Ask for fewer days.",
+    241: "This takes more memory than ClickHouse allows. Ask for fewer days.",
+    396: "This answers more rows than ClickHouse allows. Ask for fewer days.",
+}
+
 
 class Unanswered(Exception):
     """There is no answer. The text tells people why."""
@@ -42,9 +51,8 @@ class Asker:
             # Its text may hold what a phone sent; its code tells an operator enough.
             code = getattr(error, "code", None)
             log.warning("query_failed query=%s code=%s", name, code)
-            if code is None:
-                raise Unanswered("ClickHouse cannot be reached now.") from None
-            raise Unanswered(f"ClickHouse refused this query with its code {code}.") from None
+            text = REASONS.get(code, f"ClickHouse refused this query with its code {code}.")
+            raise Unanswered(text) from None
 
     async def _connected(self) -> AsyncClient:
         async with self._dialling:

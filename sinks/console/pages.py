@@ -115,6 +115,8 @@ OVERVIEW = Page(
             links={"daily_devices": DAY_EVENTS},
         ),
         ADOPTION,
+        TOP_CRASHES,
+        HEALTH,
         Panel(
             id="sessions",
             query="session_length",
@@ -130,8 +132,6 @@ OVERVIEW = Page(
             chart=line(LENGTHS, "seconds"),
             columns=f"day {LENGTHS}",
         ),
-        HEALTH,
-        TOP_CRASHES,
     ),
 )
 LIVE = Page(

@@ -39,19 +39,28 @@ function layoutOf(chart) {
   };
 }
 
-function draw(root) {
-  if (!window.Plotly) return;
-  for (const place of root.querySelectorAll("[data-chart]")) {
-    const chart = JSON.parse(place.dataset.chart);
-    Plotly.react(place, tracesOf(chart), layoutOf(chart), { displayModeBar: false, responsive: true });
-    if (place.dataset.linked) continue;
-    place.dataset.linked = "yes";
+function drawOne(place) {
+  const chart = JSON.parse(place.dataset.chart);
+  const isNew = !place.dataset.drawn;
+  place.dataset.drawn = "yes";
+  Plotly.react(place, tracesOf(chart), layoutOf(chart), { displayModeBar: false, responsive: true });
+  if (isNew) {
     place.on("plotly_click", (event) => {
       const where = event.points[0].customdata;
       if (where) location.href = where;
     });
   }
 }
+
+function draw(root, which = "[data-chart]") {
+  if (window.Plotly) root.querySelectorAll(which).forEach(drawOne);
+}
+
+/* The page comes piece by piece: what is there is drawn, without waiting for the rest. */
+const drawNew = () => draw(document, "[data-chart]:not([data-drawn])");
+const arrival = new MutationObserver(drawNew);
+arrival.observe(document, { childList: true, subtree: true });
+document.addEventListener("load", drawNew, true);
 
 /* A new answer: the chart stays and takes its new values, what people opened stays open. */
 function renew(panel, html) {
@@ -114,7 +123,8 @@ addEventListener("DOMContentLoaded", () => {
     });
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => draw(document));
   }
-  draw(document);
+  arrival.disconnect();
+  drawNew();
   const main = document.querySelector("main[data-stream]");
   if (main) follow(main);
 });
