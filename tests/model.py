@@ -18,6 +18,7 @@ from tests.model_parts import (
     devices_of,
     percent,
     quantile,
+    step_of,
     step_reached,
 )
 from tests.model_sessions import Sessions
@@ -223,7 +224,7 @@ class Model:
             for found in by_key(events, lambda one: one.device_id).values()
         ]
         counts = [sum(one >= step for one in reached) for step in range(1, len(steps) + 1)]
-        if not counts[0] and not any(_is_step(one, steps) for one in events):
+        if not counts[0] and not any(step_of(one, steps) for one in events):
             return []
         return [
             (
@@ -263,7 +264,7 @@ class Model:
                 cell[1] += lost > 0 and is_first
                 cell[2] += lost if is_first else 0
                 cell[3] += one.sequence > 0 and not is_first
-                cell[4] += 0 < one.sequence < max(numbers[:place], default=0)
+                cell[4] += 0 < one.sequence < ([0, *filter(None, numbers[:place])])[-1]
         return [
             (hour, self.app_id, release, sdk, version, cell[0], 0, *cell[1:])
             for (hour, release, sdk, version), cell in sorted(found.items())
@@ -279,10 +280,6 @@ class Model:
                 reached = max(reached, one.sequence)
                 keys[one.event_id] = (one.sequence or reached, one.sequence == 0, one.ts)
         return sorted(keys, key=lambda event_id: keys[event_id])
-
-
-def _is_step(one: Happened, steps: Sequence[str]) -> bool:
-    return one.event_type in steps or one.event_name in steps
 
 
 def _days(first: date, last: date) -> list[date]:

@@ -46,24 +46,26 @@ def quantile(level: float, values: Sequence[float]) -> float | None:
     return below + (above - below) * (place - int(place))
 
 
+def step_of(one: Happened, steps: Sequence[str]) -> str:
+    """The step that an event is; empty: none."""
+    return next((name for name in (one.event_name, one.event_type) if name in steps), "")
+
+
 def step_reached(events: Sequence[Happened], steps: Sequence[str], window: timedelta) -> int:
-    """How many steps some of the events are: in order, each later than the one before, the last
-    within the window of the first. Tries every event as the first step."""
-    starts = [one.ts for one in events if steps[0] in (one.event_type, one.event_name)]
-    return max((_from(start, events, steps, window) for start in starts), default=0)
+    """How many steps some of the events are: none before the one in front of it, the last within
+    the window of the first. Tries every event as the first step."""
+    done = [(step_of(one, steps), one.ts) for one in events]
+    starts = [ts for step, ts in done if step == steps[0]]
+    return max((_from(start, done, steps, window) for start in starts), default=0)
 
 
 def _from(
-    start: datetime, events: Sequence[Happened], steps: Sequence[str], window: timedelta
+    start: datetime, done: Sequence[tuple[str, datetime]], steps: Sequence[str], window: timedelta
 ) -> int:
     """The earliest event that fits is the best next step."""
     at, reached = start, 1
-    for step in steps[1:]:
-        later = [
-            one.ts
-            for one in events
-            if step in (one.event_type, one.event_name) and at < one.ts <= start + window
-        ]
+    for name in steps[1:]:
+        later = [ts for step, ts in done if step == name and at <= ts <= start + window]
         if not later:
             break
         at, reached = min(later), reached + 1
