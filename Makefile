@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: install check test test-faults demo up clean
+.PHONY: install check test test-faults bench bench-latency bench-sink profile demo up clean
 
 $(READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' \
@@ -41,6 +41,10 @@ bench-latency: $(READY)
 
 bench-sink: $(READY)
 	@exec $(BIN)/python -m tests.bench.sink
+
+# Flame graphs of the gateway under load, into docs/.
+profile: $(READY)
+	@exec $(BIN)/python -m tests.bench.profile
 
 # The whole path on real engines, in a folder of its own that is gone afterwards.
 demo: $(READY)

@@ -68,7 +68,7 @@ def create_app(
     services = services_of(config, publisher, keys, metrics, now_ms)
     metrics.watch(services.admission)
     other = Starlette(routes=service_routes(publisher, metrics_page or metrics.page))
-    return Gateway(Dispatch(config, services, protocols), other)
+    return Gateway(Dispatch(services, protocols), other)
 
 
 def _head_of(scope: Event) -> Head:

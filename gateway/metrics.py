@@ -176,6 +176,12 @@ class Metrics:
             registry=registry,
         )
 
+    def answered(self, protocol: str, status: int, seconds: float) -> None:
+        """One answer to an ingest request, so long after its head."""
+        counts, labels = self.requests.counts, (protocol, str(status))
+        counts[labels] = counts.get(labels, 0) + 1
+        self.request_seconds.observe(seconds)
+
     def watch(self, inflight: InFlight) -> None:
         """Ask for what is in flight whenever somebody wants to know."""
         self.inflight_requests.set_function(lambda: inflight.requests)

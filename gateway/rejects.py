@@ -6,23 +6,23 @@ from collections.abc import Sequence
 
 from gateway.contract.dead_letter import MAX_DOOR_ORIGINAL_BYTES, DeadLetter
 from gateway.contract.event import Batch
-from gateway.contract.record import Record
+from gateway.contract.record import Run
 from gateway.contract.topics import APP_EVENTS_DEAD
 from gateway.contract.verdict import Rejection
 from gateway.prepare.context import Origin
 from gateway.protocols.times import rfc3339
 
 
-def dead_records(rejected: Sequence[Rejection], batch: Batch, origin: Origin) -> list[Record]:
-    """One record for each rejected event: its original, cut, and the reason."""
+def dead_records(rejected: Sequence[Rejection], batch: Batch, origin: Origin) -> list[Run]:
+    """One run for each rejected event: its original, cut, and the reason."""
     context = batch.context
     app_version = (context and context.app and context.app.version) or ""
     device_id = (context and context.device and context.device.id) or ""
     return [
-        Record(
+        Run(
             APP_EVENTS_DEAD.name,
             (device_id or origin.request_id).encode("utf-8", "replace"),
-            one.original[:MAX_DOOR_ORIGINAL_BYTES],
+            [one.original[:MAX_DOOR_ORIGINAL_BYTES]],
             DeadLetter(
                 source="gateway",
                 code=one.code,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from msgspec import Struct
 
@@ -56,10 +56,9 @@ class Buffer:
     def __len__(self) -> int:
         return len(self._records)
 
-    def add(self, records: Iterable[Polled], now: float) -> None:
-        for record in records:
-            self._records.append(record)
-            self.bytes += record.size
+    def add(self, records: Sequence[Polled], now: float) -> None:
+        self._records.extend(records)
+        self.bytes += sum([record.size for record in records])
         if self._since is None and self._records:
             self._since = now
 
@@ -85,10 +84,12 @@ class Buffer:
         taken: list[Polled] = []
         size = 0
         while self._records and len(taken) < self._rule.rows:
-            if taken and size + self._records[0].size > self._rule.bytes:
+            record = self._records[0]
+            more = record.size
+            if taken and size + more > self._rule.bytes:
                 break
-            record = self._records.popleft()
-            size += record.size
+            self._records.popleft()
+            size += more
             taken.append(record)
         self.bytes -= size
         self._since = now if self._records else None

@@ -103,9 +103,10 @@ class Partition:
         self.expect = records[-1].offset + 1
         self.last_progress = self._clock()
         self._pending += len(records)
-        self._hold(sum(record.size for record in records))
         self._metrics.poll(self.name.topic, len(records))
+        before = self._buffer.bytes
         self._buffer.add(records, self._clock())
+        self._hold(self._buffer.bytes - before)
         self._note_holding()
         self._wake.set()
 

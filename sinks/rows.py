@@ -6,10 +6,10 @@ null becomes a default): one typed decode per record finds both. The bytes thems
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from hashlib import blake2b
+from string import hexdigits
 from typing import Annotated
 
 import msgspec
@@ -77,14 +77,25 @@ class EventRow(Struct, forbid_unknown_fields=True, gc=False):
 
 
 _event = msgspec.json.Decoder(EventRow)
-_is_uuid = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}").fullmatch
+# What each byte of an id is: a hexadecimal digit, a dash, or something else.
+_KINDS = bytes(
+    ord("h") if chr(one) in hexdigits else one if chr(one) == "-" else 0 for one in range(256)
+)
+_UUID = b"hhhhhhhh-hhhh-hhhh-hhhh-hhhhhhhhhhhh"
+_IDENTITY = blake2b(digest_size=16)
 _any = msgspec.json.Decoder(dict[str, Raw])
 
 
 def identity_of(app_id: str, device_id: str, event_id: str) -> bytes:
     """What a re-sent copy has in common with its first: app, device and event id."""
-    text = f"{app_id}\0{device_id}\0{event_id.lower()}"
-    return blake2b(text.encode("utf-8", "replace"), digest_size=16).digest()
+    digest = _IDENTITY.copy()
+    digest.update(f"{app_id}\0{device_id}\0{event_id.lower()}".encode("utf-8", "replace"))
+    return digest.digest()
+
+
+def _is_uuid(text: str) -> bool:
+    """A third of what a regular expression costs."""
+    return text.encode("utf-8", "replace").translate(_KINDS) == _UUID
 
 
 def read_event(record: Polled) -> Row | Bad:
@@ -113,7 +124,7 @@ def read_event(record: Polled) -> Row | Bad:
         return _bad(record, BadCode.INVALID_RECORD, "session_id is no UUID")
     if event.sequence > MAX_UINT64 or event.crash_group > MAX_UINT64:
         return _bad(record, BadCode.INVALID_RECORD, "a number is beyond UInt64")
-    bucket = _bucket(event.app_id, int(event.received_at.timestamp()) // HOUR_SECONDS)
+    bucket = _bucket(event.app_id, _hour_of(event.received_at))
     identity = identity_of(event.app_id, event.device_id, event.event_id)
     return Row(record.offset, value, identity, bucket)
 
@@ -122,6 +133,13 @@ def read_event(record: Polled) -> Row | Bad:
 def _bucket(app_id: str, hour: int) -> AppHour:
     """One object for the thousands of rows that share it."""
     return app_id, hour
+
+
+def _hour_of(instant: datetime) -> int:
+    """Whole hours since 1970."""
+    if instant.tzinfo is not UTC:
+        instant = instant.astimezone(UTC)
+    return (instant.toordinal() - FIRST.toordinal()) * 24 + instant.hour
 
 
 def _wrong_time(event: EventRow) -> str | None:
@@ -164,7 +182,7 @@ def _hour(received_at: str, timestamp_ms: int) -> int:
     try:
         instant = msgspec.convert(received_at, Instant)
         if FIRST <= instant < LAST:
-            return int(instant.timestamp()) // HOUR_SECONDS
+            return _hour_of(instant)
     except msgspec.ValidationError:
         pass
     return max(0, timestamp_ms) // (HOUR_SECONDS * 1000)

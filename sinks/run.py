@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import itertools
 import logging
 import random
@@ -45,6 +46,7 @@ TABLES = (EVENTS, DEAD_LETTERS)
 RETRY_SECONDS = 1.0
 CHUNKS_AT_WORK = 2  # a chunk at work takes several times its bytes; more at once are no faster
 LEAST_AGE_SECONDS = 1.0
+GC_THRESHOLD = 100_000  # the window of ids alone is a million objects, none of them in a circle
 
 
 async def run_clickhouse(
@@ -58,6 +60,7 @@ async def run_clickhouse(
 
     Raises Stopped when an operator must act.
     """
+    gc.set_threshold(GC_THRESHOLD)
     clickhouse = await _until(stop, lambda: _ClickHouse.start(config), "ClickHouse")
     if clickhouse is None:
         return

@@ -6,7 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
+settings.register_profile("no wall time", deadline=None)
+settings.load_profile("no wall time")
 pytest.register_assert_rewrite("tests.exactness")
 
 from tests.gateway_app import GatewayUnderTest  # noqa: E402  # asserts are rewritten at import

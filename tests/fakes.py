@@ -6,9 +6,10 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
-from gateway.contract.record import Record
+from gateway.contract.record import Run
 from gateway.contract.verdict import Kept
 from gateway.publish.publisher import Outcome, Settle
+from tests.records import Record, of_runs
 
 
 class FakePublisher:
@@ -22,12 +23,12 @@ class FakePublisher:
         self.holds = False
         self.held: list[Settle] = []
 
-    def submit(self, records: Sequence[Record], settle: Settle) -> None:
+    def submit(self, runs: Sequence[Run], settle: Settle) -> None:
         if self.fail_next:
             self.fail_next -= 1
             settle(Outcome(None, "told to fail"))
             return
-        self.records += records[self.loses :]
+        self.records += of_runs(runs)[self.loses :]
         self.loses = 0
         if self.holds:
             self.held.append(settle)

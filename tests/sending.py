@@ -6,7 +6,6 @@ import asyncio
 import json
 from uuid import uuid4
 
-from gateway.contract.record import Record
 from gateway.contract.topics import APP_EVENTS
 from gateway.metrics import Metrics
 from gateway.publish.kafka import KafkaOptions, KafkaPublisher
@@ -14,6 +13,7 @@ from gateway.publish.publisher import Outcome
 from gateway.runtime import now_ms
 from tests.builders import make_record
 from tests.kafka import read_topic, until
+from tests.records import Record, runs
 
 WAIT_SECONDS = 90
 DEVICES = 24
@@ -44,7 +44,7 @@ class Sending:
 
     async def keep(self, *records: Record) -> Outcome:
         settled: asyncio.Queue[Outcome] = asyncio.Queue()
-        self.publisher.submit(records, settled.put_nowait)
+        self.publisher.submit(runs(records), settled.put_nowait)
         async with asyncio.timeout(WAIT_SECONDS):
             outcome = await settled.get()
         self.acknowledged += outcome.kept is not None

@@ -70,13 +70,14 @@ class EventFields(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fals
     received_at: Raw
 
 
-class Record(Struct, frozen=True, gc=False):
-    """One record on its way to Kafka. `headers` is empty for events."""
+class Run(Struct, frozen=True, gc=False):
+    """Records of one topic and key on their way to Kafka, in their order. Those of a POST are
+    mostly one run. Events have no headers."""
 
     topic: str
     key: bytes
-    value: bytes
-    headers: list[tuple[str, bytes]] = []
+    values: list[bytes]
+    headers: list[tuple[str, bytes]] = []  # of each of them
 
 
 COLUMNS = tuple(
@@ -84,7 +85,7 @@ COLUMNS = tuple(
 )  # every key a record can have, in its order
 
 _word = Layout("<I")
-_encoder = msgspec.json.Encoder()
+encode = msgspec.json.Encoder().encode  # of one record's value
 
 
 def suffix_of(context: ContextFields) -> Raw:
@@ -93,13 +94,8 @@ def suffix_of(context: ContextFields) -> Raw:
     It is the value of `received_at` followed by the other keys, so that a record is encoded in
     one pass: msgspec copies a Raw field verbatim.
     """
-    encoded = _encoder.encode(context)
+    encoded = encode(context)
     return Raw(encoded[len(b'{"received_at":') : -1])
-
-
-def encode(event: EventFields) -> bytes:
-    """One record value."""
-    return _encoder.encode(event)
 
 
 def partition_of(key: bytes, partitions: int) -> int:

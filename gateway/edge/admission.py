@@ -81,14 +81,13 @@ class Place:
             self._counts.append(self._admission.enter_key(key, self.bytes))
             self._keys.append(key)
 
-    def arrived(self, size: int) -> None:
-        """So much of the body is here: chunks declare nothing. Raises Shed."""
+    def grow(self, size: int) -> None:
+        """More of the body is here than was declared: chunks declare nothing. Raises Shed."""
         more = size - self.bytes
-        if more > 0:
-            for count in self._counts:
-                if count.requests > 1 and count.bytes + more > count.max_bytes:
-                    raise self._admission.no_room(count)
-            self.resize(size)
+        for count in self._counts:
+            if count.requests > 1 and count.bytes + more > count.max_bytes:
+                raise self._admission.no_room(count)
+        self.resize(size)
 
     def resize(self, size: int) -> None:
         """The request's bytes are known better now: encoded records count, not the body."""

@@ -6,15 +6,24 @@ before it closes an idle connection. The attributes it looks at keep its names.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from gateway.edge.response import Response
 from gateway.ingest.post import Post
 
 
 class Exchange:
-    """From a request's head to its answer."""
+    """From a request's head to its answer, which `answer` takes to the client."""
 
-    __slots__ = ("keep_alive", "post", "response_complete")
+    __slots__ = ("_answer", "keep_alive", "post", "response_complete")
 
-    def __init__(self, *, keep_alive: bool) -> None:
+    def __init__(self, answer: Callable[[Exchange, Response], None], *, keep_alive: bool) -> None:
+        self._answer = answer
         self.post: Post | None = None  # whose body is still coming
         self.keep_alive = keep_alive
         self.response_complete = False
+
+    def respond(self, response: Response) -> None:
+        self.response_complete = True
+        self.post = None
+        self._answer(self, response)

@@ -39,6 +39,9 @@ class _Stage(Enum):
     LINGER = "linger"  # answered for good; what still comes is thrown away
 
 
+_IDLE, _HEAD, _BODY, _REPLY, _LINGER = _Stage  # a member looked up in its class costs more
+
+
 class Guard(HttpToolsProtocol):
     """One connection. `on_refused` hears the code of each that was cut."""
 
@@ -54,11 +57,11 @@ class Guard(HttpToolsProtocol):
         self._dispatch = dispatch
         self._limits = limits
         self._on_refused = on_refused
-        self._stage = _Stage.HEAD
+        self._stage = _HEAD
         self._head_bytes = 0
         self._fed = 0  # bytes among which the head is that is being read
         self._left = 0  # bytes that may still come
-        self._since = 0.0  # of the loop's clock: when the stage began
+        self._since = 0.0  # of the loop's clock: when a sweep first saw the stage; 0: not yet
         self._stalled_at = 0.0  # when the client stopped reading its answers; 0: it reads
         self._raw: asyncio.Transport
 
@@ -66,7 +69,7 @@ class Guard(HttpToolsProtocol):
         super().connection_made(transport)
         self._raw = transport
         self.transport = DeferredClose(transport, self._finish)  # type: ignore[assignment]
-        self._enter(_Stage.HEAD)
+        self._enter(_HEAD)
 
     def connection_lost(self, exc: Exception | None) -> None:
         if isinstance(self.cycle, Exchange):
@@ -89,9 +92,9 @@ class Guard(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self.timeout_keep_alive_task is not None:
             self._unset_keepalive_if_required()
-        if self._stage is _Stage.LINGER or (self._stage is _Stage.BODY and self._is_answered()):
+        if self._stage is _LINGER or (self._stage is _BODY and self._is_answered()):
             self._throw_away(len(data))
-            if self._stage is _Stage.LINGER:
+            if self._stage is _LINGER:
                 return
         try:
             self._feed(data)
@@ -107,24 +110,26 @@ class Guard(HttpToolsProtocol):
     def _feed(self, data: bytes) -> None:
         """At most so much of a head reaches the parser, which would keep all of it."""
         self._fed = self._head_bytes + len(data)
-        if self._stage is _Stage.IDLE:
-            self._enter(_Stage.HEAD)
-        if self._stage is _Stage.HEAD:
+        if self._stage is _IDLE:
+            self._enter(_HEAD)
+        is_head = self._stage is _HEAD
+        if is_head and self._fed > self._limits.head_bytes:
             room = self._limits.head_bytes - self._head_bytes
-            head, data = data[:room], data[room:]
-            self.parser.feed_data(head)
-            if self._stage is _Stage.HEAD:
-                self._head_bytes += len(head)
-                if data:
-                    raise head_too_large(self._limits)
-        if data:
-            self.parser.feed_data(data)
+            self.parser.feed_data(data[:room])
+            if self._stage is _HEAD:
+                raise head_too_large(self._limits)
+            data = data[room:]
+        self.parser.feed_data(data)
+        if is_head and self._stage is _HEAD:
+            self._head_bytes = self._fed
 
     def on_message_begin(self) -> None:
         """As uvicorn's, but the scope, which only ASGI wants."""
         self.url = b""
         self.headers = []
-        self._enter(_Stage.HEAD)
+        self._stage = _HEAD
+        self._since = 0.0
+        self._head_bytes = 0
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self.headers.append((name.lower(), value))
@@ -133,7 +138,7 @@ class Guard(HttpToolsProtocol):
         headers = dict(self.headers)
         version = self.parser.get_http_version()
         self._check_head(headers, version)
-        self._enter(_Stage.BODY)
+        self._enter(_BODY)
         found = self._dispatch.routes.find_url(self.url)
         if found is None or self._is_busy() or self.parser.should_upgrade():
             self._hand_on()
@@ -183,24 +188,24 @@ class Guard(HttpToolsProtocol):
 
     def _open(self, head: Head, matches: list[Match], *, keep_alive: bool) -> None:
         """Answer the request ourselves."""
-        exchange = Exchange(keep_alive=keep_alive)
+        exchange = Exchange(self._respond, keep_alive=keep_alive)
         self.cycle = exchange  # type: ignore[assignment]  # uvicorn sees no difference
-        exchange.post = self._dispatch.open(
-            matches, head, lambda response: self._respond(exchange, response)
-        )
-        if exchange.post is not None and head.header(b"expect").lower() == "100-continue":
+        post = exchange.post = self._dispatch.open(matches, head, exchange.respond)
+        if post is not None and head.headers.get(b"expect", b"").lower() == b"100-continue":
             self._raw.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def _respond(self, exchange: Exchange, response: Response) -> None:
-        exchange.response_complete = True
-        exchange.post = None
         if self._raw.is_closing():
             return
         if not response.status:
-            self._stage = _Stage.LINGER
+            self._stage = _LINGER
             self._raw.close()
             return
-        closes = response.closes or not exchange.keep_alive or self._leaves_much(response)
+        closes = (
+            response.closes
+            or not exchange.keep_alive
+            or (self._stage is _BODY and self._leaves_much(response))
+        )
         self._raw.write(response.to_bytes(closes=closes))
         if closes:
             self.transport.close()
@@ -212,7 +217,7 @@ class Guard(HttpToolsProtocol):
     def _leaves_much(self, response: Response) -> bool:
         """Whether a good answer leaves a body unread that is longer than we would read on: its
         client must not go on sending until it is cut off, and take that for a failure."""
-        if self._stage is not _Stage.BODY or response.status >= 300:
+        if response.status >= 300:
             return False
         headers = dict(self.headers)
         length = headers.get(b"content-length", b"0")
@@ -220,19 +225,20 @@ class Guard(HttpToolsProtocol):
         return is_long or b"transfer-encoding" in headers
 
     def on_body(self, body: bytes) -> None:
-        if isinstance(self.cycle, Exchange):
-            if self.cycle.post is not None:
-                self.cycle.post.arrived(body)
-        else:
+        cycle = self.cycle
+        if not isinstance(cycle, Exchange):
             super().on_body(body)
+        elif cycle.post is not None:
+            cycle.post.arrived(body)
 
     def on_message_complete(self) -> None:
-        if self._stage is _Stage.BODY:
-            self._enter(_Stage.IDLE if self._is_answered() else _Stage.REPLY)
-        if not isinstance(self.cycle, Exchange):
+        cycle = self.cycle
+        if self._stage is _BODY:
+            self._enter(_IDLE if cycle is not None and cycle.response_complete else _REPLY)
+        if not isinstance(cycle, Exchange):
             super().on_message_complete()
-        elif self.cycle.post is not None:
-            post, self.cycle.post = self.cycle.post, None
+        elif (post := cycle.post) is not None:
+            cycle.post = None
             post.complete()
 
     def on_response_complete(self) -> None:
@@ -240,25 +246,27 @@ class Guard(HttpToolsProtocol):
         self._answered()
 
     def _answered(self) -> None:
-        if self._stage is _Stage.BODY:  # before all of the body is here
+        if self._stage is _BODY:  # before all of the body is here
             self._left = UNREAD_BYTES
-            self._since = self.loop.time()
-        elif self._stage is _Stage.REPLY:
-            self._enter(_Stage.IDLE)
+            self._since = 0.0
+        elif self._stage is _REPLY:
+            self._enter(_IDLE)
 
     def check(self, now: float) -> None:
-        """Once a second or so: end what takes too long."""
+        """Twice a second: end what takes too long, counted from the first time it is seen."""
+        if not self._since:
+            self._since = now
         waited = now - self._since
-        if self._stage is _Stage.LINGER and waited > LINGER_SECONDS:
+        if self._stage is _LINGER and waited > LINGER_SECONDS:
             self._raw.abort()
-        elif self._stage is _Stage.BODY:
+        elif self._stage is _BODY:
             self._check_body(waited)
-        elif self._stage is _Stage.HEAD and waited > self._limits.head_seconds:
+        elif self._stage is _HEAD and waited > self._limits.head_seconds:
             if self._head_bytes:
                 self._refuse(Cut(408, CutCode.HEAD_TIMEOUT, "the head did not arrive in time"))
             else:
                 self._cut(CutCode.SILENT)
-        elif self._stage is _Stage.IDLE and waited > self._limits.idle_seconds:
+        elif self._stage is _IDLE and waited > self._limits.idle_seconds:
             self._raw.close()
         elif self._stalled_at and now - self._stalled_at > self._limits.head_seconds:
             self._cut(CutCode.UNREAD_ANSWER)
@@ -273,8 +281,9 @@ class Guard(HttpToolsProtocol):
             post.too_slow()
 
     def _enter(self, stage: _Stage) -> None:
+        """The clock is read by the sweep, not here: most stages are over before it comes."""
         self._stage = stage
-        self._since = self.loop.time()
+        self._since = 0.0
         self._head_bytes = 0
 
     def _is_answered(self) -> bool:
@@ -284,21 +293,21 @@ class Guard(HttpToolsProtocol):
         self._left -= size
         if self._left >= 0:
             return
-        if self._stage is _Stage.LINGER:
+        if self._stage is _LINGER:
             self._raw.abort()
         else:
             self._cut(CutCode.BODY_UNREAD)
 
     def _cut(self, code: CutCode) -> None:
         self._on_refused(code)
-        self._stage = _Stage.LINGER
+        self._stage = _LINGER
         self._raw.abort()
 
     def _refuse(self, cut: Cut) -> None:
         """Answer in the application's place, and close."""
         self._on_refused(cut.code)
         if not self._leave_body() and self._is_busy():
-            self._stage = _Stage.LINGER  # a complete request is being answered: it comes again
+            self._stage = _LINGER  # a complete request is being answered: it comes again
             self._raw.close()
             return
         self._raw.write(answer_of(cut))
@@ -321,13 +330,13 @@ class Guard(HttpToolsProtocol):
     def _finish(self) -> None:
         """The application's side is done. A client in the middle of its body must still be able to
         read its answer, which a reset would take away."""
-        if self._stage is _Stage.BODY:
+        if self._stage is _BODY:
             self._linger()
         else:
             self._raw.close()
 
     def _linger(self) -> None:
-        self._enter(_Stage.LINGER)
+        self._enter(_LINGER)
         self._left = LINGER_BYTES
         if self._raw.can_write_eof():
             self._raw.write_eof()

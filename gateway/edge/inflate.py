@@ -29,7 +29,7 @@ def encoding_of(head: Head) -> str:
     encoding = head.headers.get(b"content-encoding")
     if encoding is not None:
         return encoding.decode("latin-1")
-    return "gzip" if b"compression=gzip" in head.query else ""
+    return "gzip" if head.query and b"compression=gzip" in head.query else ""
 
 
 def inflate(body: bytes, encoding: str, max_bytes: int) -> bytes:

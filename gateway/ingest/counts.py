@@ -33,8 +33,7 @@ class Counts:
 
     def ignored(self, protocol: str, items: int) -> None:
         """So many items are no events of ours."""
-        if items:
-            self._ignored.add(protocol, count=items)
+        self._ignored.add(protocol, count=items)
 
     def refused(self, events: int) -> None:
         """So many decoded events must come again."""

@@ -2,35 +2,32 @@
 
 from __future__ import annotations
 
-import logging
-
-from gateway.contract.refusal import Refused
-from gateway.ingest.post import BUG, Answered, Arrival, Post, app_of, bug, refusal
+from gateway.contract.refusal import RefusalCode, Refused
+from gateway.edge.admission import Place
 from gateway.ingest.services import Services
-
-log = logging.getLogger(__name__)
-
-
-def open_post(services: Services, arrival: Arrival, answered: Answered) -> Post | None:
-    """A POST whose body is wanted; None when it has been answered."""
-    try:
-        return _admit(services, arrival, answered)
-    except Refused as refused:
-        answered(*refusal(services, arrival, refused))
-    except Exception:
-        log.exception(BUG, arrival.request_id)
-        answered(*refusal(services, arrival, bug(services)))
-    return None
+from gateway.protocols.protocol import Head, Protocol
 
 
-def _admit(services: Services, arrival: Arrival, answered: Answered) -> Post:
-    """Raises Refused."""
+def admit(
+    services: Services, protocol: Protocol, head: Head, received_ms: int
+) -> tuple[str | None, Place]:
+    """The write key, where the head tells it, and the POST's place. Raises Refused."""
     services.admission.check()  # a full gateway looks at nothing
-    head, protocol = arrival.head, arrival.protocol
-    services.callers.check_address(head, arrival.received_ms / 1000)
+    services.callers.check_address(head, received_ms / 1000)
     protocol.check(head)
     key = protocol.credentials(head)
     if key is not None:
-        app_of(services, key, arrival)  # an unknown key costs no body
-    place = services.admission.enter(key, services.body_limits.declared_bytes(head))
-    return Post(services, arrival, key, place, answered)
+        app_of(services, key, head, received_ms)  # an unknown key costs no body
+    return key, services.admission.enter(key, services.body_limits.declared_bytes(head))
+
+
+def app_of(services: Services, key: str | None, head: Head, received_ms: int) -> str:
+    """The app that a key writes to. Raises Refused."""
+    if key is None:
+        text = "no write key: send it as `Authorization: Bearer KEY`"
+        raise Refused(RefusalCode.MISSING_KEY, text)
+    app = services.keys.app_of(key)
+    if app is None:
+        services.callers.guessed_wrong(head, received_ms / 1000)
+        raise Refused(RefusalCode.UNKNOWN_KEY, "this write key is not known")
+    return app

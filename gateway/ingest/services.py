@@ -11,6 +11,7 @@ from gateway.edge.admission import Admission, AdmissionLimits
 from gateway.edge.body import BodyLimits
 from gateway.edge.callers import CallerLimits, Callers
 from gateway.edge.keys import KeyRing
+from gateway.edge.response import Responses
 from gateway.ingest.counts import Counts
 from gateway.metrics import Metrics
 from gateway.publish.publisher import Publisher
@@ -28,6 +29,7 @@ class Services(Struct, frozen=True, kw_only=True):
     callers: Callers
     reject_rate: RejectRate
     body_limits: BodyLimits
+    responses: Responses
     country_header: bytes  # empty where no trusted edge tells the country
     now_ms: Callable[[], int]
 
@@ -66,6 +68,7 @@ def services_of(
             timeout_seconds=config.body_timeout_seconds,
             bytes_per_second=config.min_body_bytes_per_second,
         ),
+        responses=Responses(config.cors_origin),
         country_header=config.country_header.lower().encode(),
         now_ms=now_ms,
     )

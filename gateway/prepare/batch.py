@@ -6,9 +6,8 @@ Every event of the batch ends in exactly one of three places: a record, `rejecte
 from __future__ import annotations
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Struct
 
-from gateway.contract import record
 from gateway.contract.event import (
     CRASH_TYPES,
     EVENT_TYPES,
@@ -16,21 +15,17 @@ from gateway.contract.event import (
     MAX_EVENT_BYTES,
     NAMED_TYPES,
     Batch,
-    Context,
-    Crash,
     Event,
 )
-from gateway.contract.grouping.group import GROUP_VERSION
-from gateway.contract.record import EventFields, Record
+from gateway.contract.record import EventFields, Run, encode
 from gateway.contract.topics import APP_EVENTS, MAX_RECORD_BYTES
 from gateway.contract.verdict import Code, Rejected, Rejection
-from gateway.prepare import context as contexts
-from gateway.prepare import crash as crashes
-from gateway.prepare import identity, skew
+from gateway.prepare.columns import Columns, Place, duration_of
 from gateway.prepare.context import Origin
 from gateway.prepare.identity import is_canonical
 
-MAX_DURATION_MS = 2**32 - 1
+_TOPIC = APP_EVENTS.name
+_PLAIN_TYPES = EVENT_TYPES - CRASH_TYPES
 
 
 class Outcomes(Struct, frozen=True, gc=False):
@@ -40,6 +35,7 @@ class Outcomes(Struct, frozen=True, gc=False):
     event_types: dict[str, int]  # how many of each were accepted
     rejected: list[Rejection]
     duplicates: list[int]  # positions in the POST
+    receipt: str = ""  # what the answer has to say of the body
 
     @property
     def decoded(self) -> int:
@@ -47,188 +43,91 @@ class Outcomes(Struct, frozen=True, gc=False):
 
 
 class Prepared(Struct, frozen=True, gc=False):
-    """`records` are the accepted events, in their order."""
+    """`runs` are the accepted events: those of a device in their order."""
 
-    records: list[Record]
+    runs: list[Run]
     outcomes: Outcomes
 
 
-class _Place(Struct, frozen=True, gc=False):
-    """Where events happened: the device they are keyed by, and the record's encoded tail."""
-
-    device_id: str
-    key: bytes
-    suffix: Raw
-
-
 def prepare(batch: Batch, origin: Origin) -> Prepared:
-    """Turn every event of `batch` into a record, a rejection or a duplicate."""
-    post = _Post(batch, origin)
-    records: list[Record] = []
+    """Turn every event of `batch` into a record, a rejection or a duplicate.
+
+    Most events have nothing that needs a second look: the batch's device and context, an id as we
+    write them, a known type, a time in the window. These are made into columns here, without a
+    call; `Columns` makes the others, and would make the same of these.
+    """
+    columns = Columns(batch, origin)
+    home, window = columns.home, columns.window
+    home_device = home.device_id if home is not None else ""
+    earliest, latest, move = window.earliest, window.latest, window.move
+    runs: dict[bytes, list[bytes]] = {}  # by key
+    here: Place | None = None  # where the event before happened
+    values: list[bytes] = []  # of the run that it is in
     event_types: dict[str, int] = {}
     rejected: list[Rejection] = []
     duplicates: list[int] = []
-    seen: set[tuple[str, str]] = set()
+    seen: set[str | tuple[str, str]] = set()  # ids of the batch's device, and others with theirs
+    session, session_id = None, ""  # of the event before: as it came, and as it is stored
     for index, event in batch.numbered():
         if type(event) is Rejection:  # isinstance would ask its metaclass, which costs more
             rejected.append(event)
             continue
         try:
-            place = post.place_of(event)
-            fields = post.fields_of(event, place)
-            value = record.encode(fields)
+            place = home
+            at, event_type, name = event.timestamp, event.type, event.name or ""
+            identifier: str | tuple[str, str] = event.event_id
+            if (
+                place is not None
+                and event.context is None
+                and event.crash is None
+                and at is not None
+                and earliest <= at <= latest
+                and event_type in _PLAIN_TYPES
+                and (name or event_type not in NAMED_TYPES)
+                and is_canonical(event.event_id)
+            ):
+                if event.session_id != session:
+                    session = event.session_id
+                    session_id = columns.session_of(session, place)
+                properties = event.properties or {}
+                fields = EventFields(
+                    event_id=event.event_id,
+                    event_type=event_type,
+                    event_name=name,
+                    occurred_at=at,
+                    ts=at + move,
+                    time_quality=window.quality,
+                    session_id=session_id,
+                    user_id=event.user_id or "",
+                    sequence=event.sequence or 0,
+                    duration_ms=duration_of(properties) if event_type == "app_close" else 0,
+                    properties=properties,
+                    received_at=place.suffix,
+                )
+            else:
+                place = columns.place_of(event)
+                fields = columns.fields_of(event, place)
+                event_type, identifier = fields.event_type, fields.event_id
+                if place.device_id != home_device:
+                    identifier = (fields.event_id, place.device_id)
+            value = encode(fields)
             if len(value) > MAX_EVENT_BYTES:
                 _check_size(event, fields, value)
         except Rejected as reason:
             rejected.append(_rejection(index, event, reason))
             continue
-        identifier = (fields.event_id, place.device_id)
         if identifier in seen:
             duplicates.append(index)
             continue
         seen.add(identifier)
-        records.append(Record(APP_EVENTS.name, place.key, value))
-        event_type = fields.event_type
+        if place is not here:
+            here = place
+            values = runs.setdefault(place.key, [])
+        values.append(value)
         event_types[event_type] = event_types.get(event_type, 0) + 1
-    return Prepared(records, Outcomes(len(records), event_types, rejected, duplicates))
-
-
-class _Post:
-    """What all events of one batch share, found once."""
-
-    __slots__ = (
-        "_app_id", "_batch", "_extras", "_origin", "_own", "_own_place", "_place", "_sent_at",
-        "_session", "_session_id", "_session_place", "_window",
-    )  # fmt: skip
-
-    def __init__(self, batch: Batch, origin: Origin) -> None:
-        self._batch = batch
-        self._origin = origin
-        self._app_id = origin.app_id
-        self._extras = batch.extras
-        sent_at = batch.sent_at
-        if sent_at is not None and not skew.is_plausible(sent_at):
-            sent_at = None
-        self._sent_at = sent_at
-        move = skew.correction(sent_at, origin.received_at, batch.stamp, is_retry=origin.is_retry)
-        self._window = skew.Window(sent_at, origin.received_at, move)
-        self._place = self._place_in(batch.context)
-        self._own: Context | None = None  # the context of an event before
-        self._own_place: _Place | None = None
-        self._session: str | None = None  # of the event before, as it came
-        self._session_place: _Place | None = None
-        self._session_id = ""  # and as it is stored
-
-    def place_of(self, event: Event) -> _Place:
-        """Where the event happened. Raises Rejected."""
-        own = event.context
-        if own is None:
-            place = self._place
-        elif own == self._own:  # SDKs that repeat their context say the same in each event
-            place = self._own_place
-        else:
-            place = self._place_in(contexts.merge(self._batch.context, own))
-            self._own, self._own_place = own, place
-        if place is None:
-            raise Rejected(Code.MISSING_FIELD, "`device.id` is missing - at `$.context`")
-        if len(place.device_id) > (limit := self._batch.max_id_length):
-            text = f"`device.id` is longer than {limit} - at `$.context`"
-            raise Rejected(Code.ID_TOO_LONG, text)
-        return place
-
-    def _place_in(self, context: Context | None) -> _Place | None:
-        device = context.device if context is not None else None
-        if context is None or device is None or not device.id:
-            return None
-        fields = contexts.fields_of(context, device.id, self._origin, self._sent_at)
-        return _Place(device.id, device.id.encode(), record.suffix_of(fields))
-
-    def fields_of(self, event: Event, place: _Place) -> EventFields:
-        """The event as columns. Raises Rejected."""
-        event_type, event_name = event.type, event.name or ""
-        if event_type not in EVENT_TYPES:
-            event_type, event_name = "track", event_type
-        elif not event_name and event_type in NAMED_TYPES:
-            raise Rejected(Code.MISSING_FIELD, f"`name` is required for type `{event_type}`")
-        occurred_at, ts, quality = self._window.place(event.timestamp)
-        event_id, source_id = event.event_id, ""
-        if not is_canonical(event_id):
-            event_id, source_id = _own_id(self._app_id, event_id)
-        if event.session_id != self._session or place is not self._session_place:
-            self._session, self._session_place = event.session_id, place
-            self._session_id = _session(event.session_id, self._app_id, place.device_id)
-        properties = event.properties or {}
-        is_crash = event_type in CRASH_TYPES
-        if self._extras or quality == "invalid" or (event.crash is not None and not is_crash):
-            properties = _with_more(properties, event, self._extras, quality)
-        fields = EventFields(
-            event_id=event_id,
-            source_event_id=source_id,
-            event_type=event_type,
-            event_name=event_name,
-            occurred_at=occurred_at,
-            ts=ts,
-            time_quality=quality,
-            session_id=self._session_id,
-            user_id=event.user_id or "",
-            sequence=event.sequence or 0,
-            duration_ms=_duration(properties) if event_type == "app_close" else 0,
-            properties=properties,
-            received_at=place.suffix,
-        )
-        if not is_crash:
-            return fields
-        return _with_crash(fields, event.crash or Crash(fatal=event_type == "app_crash"))
-
-
-def _with_more(
-    properties: dict[str, Raw], event: Event, extras: dict[str, Raw], quality: str
-) -> dict[str, Raw]:
-    """The event's properties, and what has no column of its own."""
-    added: dict[str, Raw] = {}
-    if quality == "invalid" and event.timestamp is not None:
-        added["$timestamp"] = Raw(msgspec.json.encode(event.timestamp))
-    if event.crash is not None and event.type not in CRASH_TYPES:
-        added["$event.crash"] = Raw(msgspec.json.encode(event.crash))
-    return {**extras, **properties, **added}
-
-
-def _own_id(app_id: str, event_id: str) -> tuple[str, str]:
-    """A UUID for an id that is not written as ours are, and the original of one that is none."""
-    found = identity.as_uuid(event_id)
-    return (found, "") if found else (identity.foreign(app_id, event_id), event_id)
-
-
-def _session(session_id: str | None, app_id: str, device_id: str) -> str:
-    if not session_id:
-        return ""
-    return identity.as_uuid(session_id) or identity.foreign(app_id, device_id, session_id)
-
-
-def _duration(properties: dict[str, Raw]) -> int:
-    """`properties.duration_ms`, where it is a number in range."""
-    if "duration_ms" not in properties:
-        return 0
-    try:
-        duration = msgspec.json.decode(properties["duration_ms"], type=float, strict=False)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return 0
-    return int(duration) if 0 <= duration <= MAX_DURATION_MS else 0
-
-
-def _with_crash(fields: EventFields, crash: Crash) -> EventFields:
-    columns = crashes.fields_of(crash)
-    return msgspec.structs.replace(
-        fields,
-        crash_kind=columns.kind,
-        crash_fatal=columns.fatal and fields.event_type == "app_crash",
-        crash_type=columns.type,
-        crash_reason=columns.reason,
-        crash_stack=columns.stack,
-        crash_group=columns.group,
-        crash_group_version=GROUP_VERSION,
-        properties={**fields.properties, **columns.extras},
-    )
+    accepted = sum(event_types.values())
+    outcomes = Outcomes(accepted, event_types, rejected, duplicates, batch.receipt)
+    return Prepared([Run(_TOPIC, key, of_key) for key, of_key in runs.items()], outcomes)
 
 
 def _check_size(event: Event, fields: EventFields, value: bytes) -> None:

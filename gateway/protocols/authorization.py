@@ -10,6 +10,9 @@ from gateway.protocols.protocol import Head
 
 def bearer(head: Head) -> str | None:
     """The token of `Bearer TOKEN`."""
+    given = head.headers.get(b"authorization", b"")
+    if given.startswith(b"Bearer "):
+        return given[7:].decode("latin-1").strip() or None
     scheme, _, token = head.header(b"authorization").partition(" ")
     return token.strip() or None if scheme.lower() == "bearer" else None
 

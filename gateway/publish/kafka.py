@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -15,13 +16,12 @@ from typing import Any
 from msgspec import Struct
 
 from gateway.contract import topics
-from gateway.contract.record import Record, partition_of
-from gateway.contract.verdict import Kept
+from gateway.contract.record import Run, partition_of
 from gateway.metrics import Metrics
 from gateway.publish.cluster import Cluster, ClusterError, ClusterOptions
 from gateway.publish.lane import NEVER, Lane, Part, Post, split
 from gateway.publish.produce import Place
-from gateway.publish.publisher import Outcome, Settle
+from gateway.publish.publisher import IN_SPOOL, Outcome, Settle
 from gateway.publish.sender import BATCH_BYTES, Sender, SenderOptions
 from gateway.publish.spool.entry import encode
 from gateway.publish.spool.port import Fate, SpoolAnswer, SpoolPort
@@ -32,7 +32,7 @@ SWEEP_SECONDS = 0.1
 PROBE_SECONDS = 2.0  # readiness must be true also without traffic
 RETRY_SECONDS = 0.5
 STALE_AFTER = 3  # refreshes that nobody answered: the brokers may have moved
-PARTITION_CACHE_KEYS = 100_000
+KNOWN_KEYS = 100_000  # whose lane is kept in mind
 
 _DEAD = (topics.APP_EVENTS_DEAD.name, topics.APP_EVENTS_DEAD.partitions)
 
@@ -79,43 +79,51 @@ class KafkaPublisher:
             now_ms,
         )
         self._waiting: deque[Post] = deque()  # all have the same time to wait, so in its order
-        self._partitions: dict[bytes, int] = {}
+        self._known_keys: dict[bytes, Lane] = {}  # of late
         self._unready: str | None = "Kafka has not been reached yet"
 
-    def submit(self, records: Sequence[Record], settle: Settle) -> None:
-        runs = self._runs(records)
-        now = asyncio.get_running_loop().time()
+    def submit(self, runs: Sequence[Run], settle: Settle) -> None:
+        parts = self._parts(runs)
+        now = time.monotonic()
         options = self._options
         post = Post(
-            len(runs), now + options.deadline_seconds, settle, now + options.spool_after_seconds
+            len(parts), now + options.deadline_seconds, settle, now + options.spool_after_seconds
         )
         self._waiting.append(post)
-        for lane, run in runs:
-            part = Part(post, run)
+        for lane, of_lane in parts:
+            part = Part(post, of_lane)
             if self._spool is not None and (lane.spooling or self._spool.holds(lane.number)):
                 self._to_spool(self._spool, lane, part, is_trip=False)
             else:
                 self._to_kafka(lane, part)
 
-    def send(self, records: Sequence[Record], settle: Settle) -> None:
+    def send(self, runs: Sequence[Run], settle: Settle) -> None:
         """Like `submit`, but to Kafka only, however long it takes: for what lies in the spool."""
-        runs = self._runs(records)
-        post = Post(len(runs), NEVER, settle)
-        for lane, run in runs:
-            self._to_kafka(lane, Part(post, run))
+        parts = self._parts(runs)
+        post = Post(len(parts), NEVER, settle)
+        for lane, of_lane in parts:
+            self._to_kafka(lane, Part(post, of_lane))
 
-    def _runs(self, records: Sequence[Record]) -> list[tuple[Lane, Sequence[Record]]]:
-        """Records by lane, in runs that each fit one batch."""
-        by_lane: dict[Lane, list[Record]] = {}
-        key: bytes | None = None
-        topic = ""
-        for record in records:
-            if record.key is not key or record.topic != topic:  # a POST's events mostly share both
-                key, topic = record.key, record.topic
-                lane = self._lanes[record.topic, self._partition_of(record)]
-                of_lane = by_lane.setdefault(lane, [])
-            of_lane.append(record)
-        return [(lane, run) for lane, all_ in by_lane.items() for run in split(all_, BATCH_BYTES)]
+    def _parts(self, runs: Sequence[Run]) -> list[tuple[Lane, Sequence[Run]]]:
+        """Records by lane, each part of them few enough for one batch."""
+        if len(runs) == 1:
+            lane = self._lane_of(runs[0])
+            return [(lane, part) for part in split(runs, BATCH_BYTES)]
+        by_lane: dict[Lane, list[Run]] = {}
+        for run in runs:
+            by_lane.setdefault(self._lane_of(run), []).append(run)
+        return [(lane, part) for lane, own in by_lane.items() for part in split(own, BATCH_BYTES)]
+
+    def _lane_of(self, run: Run) -> Lane:
+        if run.topic != topics.APP_EVENTS.name:
+            return self._lanes[run.topic, partition_of(run.key, self._expected[run.topic])]
+        lane = self._known_keys.get(run.key)
+        if lane is None:
+            if len(self._known_keys) >= KNOWN_KEYS:
+                self._known_keys.clear()
+            partition = partition_of(run.key, self._expected[run.topic])
+            lane = self._known_keys[run.key] = self._lanes[run.topic, partition]
+        return lane
 
     def _to_kafka(self, lane: Lane, part: Part) -> None:
         lane.add(part)
@@ -127,7 +135,7 @@ class KafkaPublisher:
         def done(answer: SpoolAnswer) -> None:
             lane.spooling -= 1
             if answer.fate is Fate.STORED:
-                part.keep(Kept.SPOOL)
+                part.keep(IN_SPOOL)
             elif answer.fate is Fate.DIRECT:
                 part.is_spooling = False
                 self._to_kafka(lane, part)
@@ -136,24 +144,13 @@ class KafkaPublisher:
 
         lane.spooling += 1
         part.is_spooling = True
-        spool.append(lane.number, encode(part.records, self._now_ms()), is_trip, done)
+        spool.append(lane.number, encode(part.runs, self._now_ms()), is_trip, done)
 
     def unready_reason(self) -> str | None:
         if self._unready is None or self._spool is None:
             return self._unready
         reason = self._spool.unready_reason()
         return None if reason is None else f"{self._unready}; {reason}"
-
-    def _partition_of(self, record: Record) -> int:
-        count = self._expected[record.topic]
-        if record.topic != topics.APP_EVENTS.name:
-            return partition_of(record.key, count)
-        partition = self._partitions.get(record.key)
-        if partition is None:
-            if len(self._partitions) >= PARTITION_CACHE_KEYS:
-                self._partitions.clear()
-            partition = self._partitions[record.key] = partition_of(record.key, count)
-        return partition
 
     async def run(self) -> None:
         """Keep records until cancelled."""
@@ -172,10 +169,9 @@ class KafkaPublisher:
 
     async def _sweep(self) -> None:
         """Settle what has waited too long. One sweep for all: a timer per POST costs more."""
-        loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(SWEEP_SECONDS)
-            now = loop.time()
+            now = time.monotonic()
             self._sender.tick(now)
             self._spool_overdue(now)
             if self._end_overdue(now):

@@ -10,9 +10,8 @@ from collections import deque
 from collections.abc import Sequence
 from itertools import chain
 
-from gateway.contract.record import Record
-from gateway.contract.verdict import Kept
-from gateway.publish.publisher import Outcome, Settle
+from gateway.contract.record import Run
+from gateway.publish.publisher import IN_KAFKA, Outcome, Settle
 from gateway.publish.records import SEQUENCES, Producer, frame, seal
 
 RECORD_OVERHEAD_BYTES = 64  # framing of one record in a batch, rounded up
@@ -26,24 +25,25 @@ def _ignore(_: Outcome) -> None:
 class Post:
     """One POST on its way, in as many parts as it needs; it is kept when all of them are."""
 
-    __slots__ = ("_kept", "_open_parts", "_settle", "deadline", "is_settled", "spool_at")
+    __slots__ = ("_open_parts", "_outcome", "_settle", "deadline", "is_settled", "spool_at")
 
     def __init__(
         self, open_parts: int, deadline: float, settle: Settle, spool_at: float = NEVER
     ) -> None:
         self._open_parts = open_parts
         self._settle = settle
-        self._kept = Kept.KAFKA
-        self.deadline = deadline  # of the loop's clock, seconds
+        self._outcome = IN_KAFKA
+        self.deadline = deadline  # of the monotonic clock, seconds
         self.spool_at = spool_at  # what Kafka has not taken by then goes to the spool
         self.is_settled = False
 
-    def part_kept(self, kept: Kept) -> None:
+    def part_kept(self, kept: Outcome) -> None:
+        """IN_KAFKA or IN_SPOOL; what is in the spool in part counts as there."""
         self._open_parts -= 1
-        if kept is Kept.SPOOL:
-            self._kept = kept
+        if kept is not IN_KAFKA:
+            self._outcome = kept
         if self._open_parts == 0:
-            self.end(Outcome(self._kept))
+            self.end(self._outcome)
 
     def end(self, outcome: Outcome) -> None:
         """Settle once; what comes later changes nothing that the phone was told."""
@@ -56,11 +56,12 @@ class Post:
 class Part:
     """Records of one POST for one lane, few enough for one batch."""
 
-    __slots__ = ("_first", "blob", "is_kept", "is_spooling", "post", "records")
+    __slots__ = ("_first", "blob", "count", "is_kept", "is_spooling", "post", "runs")
 
-    def __init__(self, post: Post, records: Sequence[Record]) -> None:
+    def __init__(self, post: Post, runs: Sequence[Run]) -> None:
         self.post = post
-        self.records = records
+        self.runs = runs
+        self.count = sum([len(one.values) for one in runs])  # of its records
         self.blob = b""
         self._first = -1
         self.is_spooling = False  # handed to the spool
@@ -70,7 +71,7 @@ class Part:
     def may_be_spooled(self) -> bool:
         return not (self.is_spooling or self.post.is_settled or self.post.spool_at == NEVER)
 
-    def keep(self, kept: Kept) -> None:
+    def keep(self, kept: Outcome) -> None:
         """It is safe; being so in two places counts once."""
         if not self.is_kept:
             self.is_kept = True
@@ -81,7 +82,7 @@ class Part:
         hot, at their arrival; again only when something before them has left the lane."""
         if first != self._first:
             self._first = first
-            self.blob = frame(self.records, first)
+            self.blob = frame(self.runs, first)
         return self.blob
 
 
@@ -100,12 +101,12 @@ class Batch:
         self._blobs: list[bytes] = []
         for part in parts:
             self._blobs.append(part.frame(self.count))
-            self.count += len(part.records)
+            self.count += part.count
         self._timestamp_ms = timestamp_ms
         self.chunks: list[bytes] = []
         self.is_in_flight = False
         self.is_unknown = False  # sent, and never answered: only the broker knows
-        self.not_before = 0.0  # of the loop's clock, seconds
+        self.not_before = 0.0  # of the monotonic clock, seconds
 
     def stamp(self, producer: Producer) -> None:
         """Write its header: who sends it, as which sequence number."""
@@ -129,7 +130,7 @@ class Lane:
 
     def add(self, part: Part) -> None:
         part.frame(self._framed)
-        self._framed += len(part.records)
+        self._framed += part.count
         self.queue.append(part)
 
     def make_batch(self, max_bytes: int, timestamp_ms: int, producer: Producer) -> Batch | None:
@@ -146,7 +147,7 @@ class Lane:
                     break
                 taken.append(part)
             self.queue.popleft()
-        self._framed = sum(len(part.records) for part in self.queue)
+        self._framed = sum(part.count for part in self.queue)
         if not taken:
             return None
         self.unresolved = Batch(self, taken, timestamp_ms)
@@ -158,7 +159,7 @@ class Lane:
         batch = self._let_go()
         self.sequence = (self.sequence + batch.count) % SEQUENCES
         for part in batch.parts:
-            part.keep(Kept.KAFKA)
+            part.keep(IN_KAFKA)
 
     def refused(self, reason: str) -> None:
         """The unresolved batch will never be in Kafka; its sequence is not spent."""
@@ -178,7 +179,7 @@ class Lane:
         for part in overdue:
             part.is_spooling = True
         self.queue = deque(one for one in self.queue if not one.is_spooling)
-        self._framed = sum(len(part.records) for part in self.queue)
+        self._framed = sum(part.count for part in self.queue)
         return overdue
 
     def start_again(self, producer: Producer) -> None:
@@ -191,7 +192,7 @@ class Lane:
         """Let go of what expired while the lane was held up; POSTs expire in their order."""
         while self.queue and self.queue[0].post.is_settled:
             self.queue.popleft()
-        self._framed = sum(len(part.records) for part in self.queue)
+        self._framed = sum(part.count for part in self.queue)
 
     def _let_go(self) -> Batch:
         batch = self.unresolved
@@ -200,27 +201,29 @@ class Lane:
         return batch
 
 
-def framed_bytes(record: Record) -> int:
-    """What a record takes in a batch, rounded up."""
-    headers = sum(len(name) + len(value) + 8 for name, value in record.headers)
-    return len(record.key) + len(record.value) + headers + RECORD_OVERHEAD_BYTES
+def framed_bytes(run: Run) -> int:
+    """What its records take in a batch, rounded up."""
+    around = len(run.key) + RECORD_OVERHEAD_BYTES
+    if run.headers:
+        around += sum([len(name) + len(value) + 8 for name, value in run.headers])
+    return sum(map(len, run.values)) + len(run.values) * around
 
 
-def split(records: Sequence[Record], max_bytes: int) -> list[Sequence[Record]]:
-    """`records` in runs that each fit `max_bytes`; a record larger than that stands alone."""
-    if records and not records[0].headers:
-        framed = sum([len(one.key) + len(one.value) + RECORD_OVERHEAD_BYTES for one in records])
-        if framed <= max_bytes:
-            return [records]
-    runs: list[Sequence[Record]] = []
-    run: list[Record] = []
+def split(runs: Sequence[Run], max_bytes: int) -> list[Sequence[Run]]:
+    """`runs` in parts that each fit `max_bytes`; a record larger than that stands alone."""
+    if sum([framed_bytes(one) for one in runs]) <= max_bytes:
+        return [runs]
+    parts: list[Sequence[Run]] = []
+    part: list[Run] = []
     size = 0
-    for record in records:
-        framed = framed_bytes(record)
-        if not runs or size + framed > max_bytes:
-            run = []
-            runs.append(run)
-            size = 0
-        run.append(record)
-        size += framed
-    return runs
+    for run in runs:
+        for value in run.values:
+            alone = Run(run.topic, run.key, [value], run.headers)
+            framed = framed_bytes(alone)
+            if not parts or size + framed > max_bytes:
+                part = []
+                parts.append(part)
+                size = 0
+            part.append(alone)
+            size += framed
+    return parts

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from gateway.contract.record import Record
+from gateway.contract.record import Run
 from gateway.contract.verdict import Kept
 
 
@@ -21,14 +21,16 @@ class Outcome(Struct, frozen=True, gc=False):
     reason: str = ""
 
 
+IN_KAFKA, IN_SPOOL = Outcome(Kept.KAFKA), Outcome(Kept.SPOOL)
+
 Settle = Callable[[Outcome], None]
 
 
 class Publisher(Protocol):
     """Keeps records. Called from the event loop's thread; never blocks."""
 
-    def submit(self, records: Sequence[Record], settle: Settle) -> None:
-        """Keep `records`; within the publisher's deadline `settle` is called exactly once.
+    def submit(self, runs: Sequence[Run], settle: Settle) -> None:
+        """Keep these records; within the publisher's deadline `settle` is called exactly once.
 
         Records of one key keep their order, within one call and from call to call.
         """

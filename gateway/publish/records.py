@@ -12,7 +12,7 @@ from struct import Struct as Layout
 import google_crc32c
 from msgspec import Struct
 
-from gateway.contract.record import Record
+from gateway.contract.record import Run
 
 HEADER_BYTES = 61
 MAGIC = 2
@@ -50,23 +50,22 @@ def varint(value: int) -> bytes:
     return _SMALL[value] if value < 8192 else _encode_varint(value)
 
 
-def frame(records: Sequence[Record], first: int) -> bytes:
+def frame(runs: Sequence[Run], first: int) -> bytes:
     """Records one behind the other; the first has the offset delta `first` in its batch."""
     parts: list[bytes] = []
-    key: bytes | None = None
-    keyed = b""
-    for delta, record in enumerate(records, first):
-        value = record.value
-        if record.key is not key:  # a POST's records mostly share one
-            key = record.key
-            keyed = varint(len(key)) + key
-        headers = _headers(record.headers) if record.headers else b"\0"
-        size = len(value)
-        sized = _SMALL[size] if size < 8192 else _encode_varint(size)
-        offset = _OFFSETS[delta] if delta < 1024 else b"\0\0" + varint(delta)
-        size += len(offset) + len(keyed) + len(sized) + len(headers)
-        length = _SMALL[size] if size < 8192 else _encode_varint(size)
-        parts += (length, offset, keyed, sized, value, headers)
+    delta = first
+    for run in runs:
+        key = varint(len(run.key)) + run.key
+        headers = _headers(run.headers) if run.headers else b"\0"
+        around = len(key) + len(headers)
+        for value in run.values:
+            size = len(value)
+            sized = _SMALL[size] if size < 8192 else _encode_varint(size)
+            offset = _OFFSETS[delta] if delta < 1024 else b"\0\0" + varint(delta)
+            size += around + len(offset) + len(sized)
+            length = _SMALL[size] if size < 8192 else _encode_varint(size)
+            parts += (length, offset, key, sized, value, headers)
+            delta += 1
     return b"".join(parts)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
@@ -152,7 +153,7 @@ class Sender:
         self._is_scheduled = False
         if self._producer is None or self._is_closed:
             return
-        now = asyncio.get_running_loop().time()
+        now = time.monotonic()
         now_ms = self._now_ms()
         requests: dict[_Broker, list[Batch]] = {}
         sizes: dict[_Broker, int] = {}
@@ -215,7 +216,7 @@ class Sender:
         except ConnectionError as error:
             log.warning("broker %d cannot be reached: %s", broker.node, error)
             self._counters.failed("connect")
-            broker.not_before = asyncio.get_running_loop().time() + DIAL_AGAIN_SECONDS
+            broker.not_before = time.monotonic() + DIAL_AGAIN_SECONDS
             self._brokers.want_metadata()
         else:
             broker.connection = None if connection.is_lost else connection
@@ -228,7 +229,7 @@ class Sender:
             assert broker.connection is not None  # noqa: S101  # it has just spoken
             broker.connection.lose("an answer to another request")
             return
-        now = asyncio.get_running_loop().time()
+        now = time.monotonic()
         self._counters.produced(now - broker.sent_at)
         batches, broker.open = broker.open, {}
         if answer.throttle_ms > 0:
@@ -274,7 +275,7 @@ class Sender:
         if batches:
             self._counters.failed("connection")
         log.warning("broker %d lost: %s, %d batches open", broker.node, reason, len(batches))
-        now = asyncio.get_running_loop().time()
+        now = time.monotonic()
         for batch in batches.values():
             batch.is_in_flight = False
             batch.is_unknown = True

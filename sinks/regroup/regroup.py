@@ -58,8 +58,17 @@ class Report(Struct):
 class Regrouping:
     """One run over all months. `until` bounds the rows that it looks at."""
 
-    def __init__(self, client: AsyncClient, now: datetime, told: Callable[[int], None]) -> None:
+    def __init__(
+        self,
+        client: AsyncClient,
+        now: datetime,
+        told: Callable[[int], None],
+        *,
+        page_rows: int = PAGE_ROWS,
+        move_rows: int = MOVE_ROWS,
+    ) -> None:
         self._client = client
+        self._page_rows, self._move_rows = page_rows, move_rows
         self._told = told  # is told how many crashes more were read
         self._asked = {"version": GROUP_VERSION, "until": _text(now - SETTLED)}
         self.report = Report()
@@ -82,7 +91,7 @@ class Regrouping:
             async for key, old, new in self._crashes(month, Run(*row)):
                 if old != new:
                     groups[key] = new
-                if len(groups) == MOVE_ROWS:
+                if len(groups) == self._move_rows:
                     await self._change("events", statements.move(groups), month=month)
                     groups.clear()
         if groups:
@@ -101,7 +110,7 @@ class Regrouping:
                 device=device,
                 at=_text(at),
                 event=str(event),
-                limit=PAGE_ROWS,
+                limit=self._page_rows,
             )
             for *_, key, old, kind, exception_type, reason, stack in rows:
                 new = group_of(kind, exception_type, reason, stack)
@@ -109,7 +118,7 @@ class Regrouping:
                 yield key, old, new
             self.report.read += len(rows)
             self._told(len(rows))
-            if len(rows) < PAGE_ROWS:
+            if len(rows) < self._page_rows:
                 return
             device, at, event = rows[-1][:3]
 

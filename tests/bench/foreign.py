@@ -144,8 +144,8 @@ def cost(name: str, path: str, body: bytes) -> float:
     def post() -> None:
         for batch in protocol.decode(head, body):
             made = prepare(batch, origin)
-            if len(made.records) != EVENTS:
-                raise SystemExit(f"{name}: {len(made.records)} of {EVENTS} events")
+            if made.outcomes.accepted != EVENTS:
+                raise SystemExit(f"{name}: {made.outcomes.accepted} of {EVENTS} events")
 
     post()
     best = float("inf")

@@ -10,7 +10,9 @@ import json
 import select
 import socket
 import time
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
+from itertools import count, cycle
 from uuid import uuid4
 
 from tests.builders import make_batch, make_event
@@ -38,11 +40,47 @@ def request_of(body: bytes, path: str = "/v1/events") -> bytes:
     return head.encode() + body
 
 
+def of_devices(devices: int, events: int) -> Iterator[bytes]:
+    """Whole POSTs without end, each of the next of so many devices."""
+    template = _template([str(uuid4()) for _ in range(events)])
+    for number in cycle(range(devices)):
+        yield template % number
+
+
+def of_new_events(devices: int, events: int) -> Iterator[bytes]:
+    """Whole POSTs without end, of devices in turn; no event comes twice."""
+    template = _template([f"00000000-0000-4000-8000-{_ID}"] * events)
+    for number in count():
+        first = number * events
+        yield template % (number % devices, *range(first, first + events))
+
+
+_DEVICE, _ID = "d" * 10, "n" * 12  # each as long as what takes its place
+
+
+def _template(ids: Sequence[str]) -> bytes:
+    """A POST in which the device's number, and those of ids that have one, are to be set."""
+    batch = make_batch(
+        *[make_event(event_id=one, sequence=number) for number, one in enumerate(ids, 1)]
+    )
+    batch["context"]["device"]["id"] = f"device-{_DEVICE}"
+    request = request_of(json.dumps(batch).encode())
+    return request.replace(_DEVICE.encode(), b"%010d").replace(_ID.encode(), b"%012d")
+
+
 class Load:
     """So many POSTs, one behind the other on each of `requests`' connections."""
 
-    def __init__(self, port: int, requests: Sequence[bytes], good: bytes) -> None:
-        """`good`: what an answer has that tells of a POST whose events are all kept."""
+    def __init__(
+        self,
+        port: int,
+        requests: Sequence[bytes],
+        good: bytes,
+        others: Iterator[bytes] | None = None,
+    ) -> None:
+        """`good`: what an answer has that tells of a POST whose events are all kept. `others` are
+        sent in place of a connection's own request."""
+        self._others = others
         self._requests = requests
         self._good = good
         self._sockets = [socket.create_connection(("127.0.0.1", port)) for _ in requests]
@@ -53,9 +91,10 @@ class Load:
         """How many were good: all. Raises SystemExit when one was not, or nothing comes."""
         poll, by_fd = self._watched()
         left = posts
+        others = self._others
         for one, request in by_fd.values():
             if left:
-                one.sendall(request)
+                one.sendall(request if others is None else next(others))
                 left -= 1
         good = 0
         while good < posts:
@@ -76,7 +115,7 @@ class Load:
                     raise SystemExit(f"a POST was not kept: {answer[:500]!r}")
                 good += 1
                 if left:
-                    one.sendall(request)
+                    one.sendall(request if others is None else next(others))
                     left -= 1
         poll.close()
         return good
@@ -85,7 +124,7 @@ class Load:
         """Seconds from the time each POST was due to its answer. The loop is open: a POST is due
         whether or not those before it were answered, so a stall counts for all it holds up."""
         poll, by_fd = self._watched()
-        idle = list(by_fd)
+        idle = deque(by_fd)  # in turns: one that says nothing for long is closed
         due_of: dict[int, float] = {}
         found: list[float] = []
         sent = 0
@@ -93,9 +132,10 @@ class Load:
         while len(found) < posts:
             now = time.perf_counter()
             while sent < posts and idle and (due := start + sent / per_second) <= now:
-                fd = idle.pop()
+                fd = idle.popleft()
                 due_of[fd] = due
-                by_fd[fd][0].sendall(by_fd[fd][1])
+                one, request = by_fd[fd]
+                one.sendall(request if self._others is None else next(self._others))
                 sent += 1
             next_due = start + sent / per_second
             wait = max(0.0, next_due - time.perf_counter()) if sent < posts and idle else 1.0

@@ -65,10 +65,12 @@ def measure(
 
 
 @contextmanager
-def loaded(candidate: Candidate, events: int) -> Iterator[Load]:
-    """Connections to a candidate, one for each device."""
+def loaded(
+    candidate: Candidate, events: int, others: Iterator[bytes] | None = None
+) -> Iterator[Load]:
+    """Connections to a candidate, one for each device, or what is sent over them instead."""
     requests = [request_of(body_of(device, events)) for device in _devices()]
-    load = Load(candidate.port, requests, GOOD)
+    load = Load(candidate.port, requests, GOOD, others)
     try:
         yield load
     finally:

@@ -17,7 +17,7 @@ from tests.console.seed import History, Row, group_text, make_history, store_his
 
 FOLDER = Path(__file__).parents[2] / "docs" / "images"
 MAX_BYTES = 200_000
-WIDE, PHONE = (1280, 860), (390, 844)
+WIDE, PHONE = (1200, 780), (390, 844)
 PARAMS = {
     "/releases": "&release=2.4.0&against=2.4.1",
     "/funnel": "&steps=app_open,checkout,app_close",

@@ -10,7 +10,6 @@ from uuid import uuid4
 
 import pytest
 
-from gateway.contract.record import Record
 from gateway.contract.topics import APP_EVENTS, APP_EVENTS_DEAD
 from gateway.contract.verdict import Kept
 from gateway.metrics import Metrics
@@ -20,6 +19,7 @@ from gateway.runtime import now_ms
 from tests.builders import make_record
 from tests.fakes import FakePublisher
 from tests.kafka import KafkaUnderTest, read_topic, until
+from tests.records import Record, runs
 
 WAIT_SECONDS = 60
 
@@ -35,7 +35,7 @@ class PublisherUnderTest:
 
     async def keep(self, records: Sequence[Record]) -> Outcome:
         settled: asyncio.Queue[Outcome] = asyncio.Queue()
-        self.publisher.submit(records, settled.put_nowait)
+        self.publisher.submit(runs(records), settled.put_nowait)
         async with asyncio.timeout(WAIT_SECONDS):
             return await settled.get()
 
@@ -135,7 +135,7 @@ class TestKeeping:
                 all_settled.set()
 
         for start in range(0, 200, 4):
-            under_test.publisher.submit(records[start : start + 4], settle)
+            under_test.publisher.submit(runs(records[start : start + 4]), settle)
         async with asyncio.timeout(WAIT_SECONDS):
             await all_settled.wait()
 
@@ -176,7 +176,7 @@ class TestWithoutKafka:
         mark = str(uuid4())
         kafka.pause()
         try:
-            publisher.submit(events(mark, "device-1", 2), settled.put_nowait)
+            publisher.submit(runs(events(mark, "device-1", 2)), settled.put_nowait)
             async with asyncio.timeout(WAIT_SECONDS):
                 outcome = await settled.get()
             await until(lambda: publisher.unready_reason() is not None)

@@ -73,7 +73,7 @@ async def test_a_request_behind_an_exchange_waits_for_its_answer() -> None:
     config.load()
     protocol = HttpToolsProtocol(config, ServerState(), {})
     protocol.connection_made(FakeTransport())
-    exchange = Exchange(keep_alive=True)
+    exchange = Exchange(lambda exchange, response: None, keep_alive=True)
     protocol.cycle = exchange  # type: ignore[assignment]
     protocol.data_received(b"GET /next HTTP/1.1\r\nHost: h\r\n\r\n")
     await asyncio.sleep(0)

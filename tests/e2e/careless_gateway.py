@@ -13,9 +13,10 @@ import sys
 from collections.abc import Sequence
 
 from gateway.config import PREFIXES, GatewayConfig
-from gateway.contract.record import Record
+from gateway.contract.record import Run
 from gateway.contract.verdict import Kept
 from gateway.publish.kafka import KafkaPublisher
+from gateway.publish.lane import Lane
 from gateway.publish.publisher import Outcome, Settle
 from gateway.runtime import load_config, setup_logging
 from gateway.serve import bind, serve
@@ -24,8 +25,8 @@ from gateway.serve import bind, serve
 class EarlyAck(KafkaPublisher):
     """Says 200 when a record is on its way, as many gateways do."""
 
-    def submit(self, records: Sequence[Record], settle: Settle) -> None:
-        super().submit(records, lambda _: None)
+    def submit(self, runs: Sequence[Run], settle: Settle) -> None:
+        super().submit(runs, lambda _: None)
         settle(Outcome(Kept.KAFKA))
 
 
@@ -34,15 +35,15 @@ class AnyPartition(KafkaPublisher):
 
     _next = itertools.count()
 
-    def _partition_of(self, record: Record) -> int:
-        return next(self._next) % self._expected[record.topic]
+    def _lane_of(self, run: Run) -> Lane:
+        return self._lanes[run.topic, next(self._next) % self._expected[run.topic]]
 
 
 class UnsortedDrain(KafkaPublisher):
     """Takes what was spooled in whatever order it likes."""
 
-    def send(self, records: Sequence[Record], settle: Settle) -> None:
-        super().send(records[::-1], settle)
+    def send(self, runs: Sequence[Run], settle: Settle) -> None:
+        super().send(runs[::-1], settle)
 
 
 CARELESS = {"early": EarlyAck, "any": AnyPartition, "unsorted": UnsortedDrain}

@@ -6,7 +6,7 @@ import itertools
 from pathlib import Path
 from random import Random
 
-from gateway.contract.record import Record
+from gateway.contract.record import Run
 from gateway.publish.spool.entry import decode, encode
 from gateway.publish.spool.lane_log import LaneLog
 from tests.fuzz import inputs
@@ -26,7 +26,7 @@ class SpoolLog:
         """What was drained of a log: `whole`, or `damaged` where some of it was put aside or cut
         off. Raises Violation."""
         texts = [f"{number}{'x' * dice.randrange(60)}" for number in range(dice.randrange(1, 7))]
-        entries = [encode([Record(TOPIC, b"device", text.encode())], 1) for text in texts]
+        entries = [encode([Run(TOPIC, b"device", [text.encode()])], 1) for text in texts]
         hit = {one for one in range(len(entries)) if dice.random() < 0.2}
         data = b"".join(
             inputs.mutated(dice, entry, (b"\xf5SP" * 9,), (b"\xf5SPL", b"\0" * 20))
@@ -49,7 +49,7 @@ class SpoolLog:
             found, size = log.read()
             log.drained(size)
             whole = [decode(TOPIC, one.body) for one in found if one.body is not None]
-            drained += [one.value.decode() for records in whole for one in records]
+            drained += [one.values[0].decode() for records in whole for one in records]
         if [one for one in drained if one in spared] != spared:
             raise Violation(f"of {spared} there came {drained}")
         if list(folder.glob("*.log")):

@@ -25,6 +25,7 @@ from tests.builders import as_body, make_batch
 from tests.fakes import FakeTransport
 from tests.fuzz import inputs
 from tests.gateway_app import KEY, GatewayUnderTest
+from tests.records import Record
 
 STATUSES = {200, 204, 400, 401, 404, 405, 408, 413, 415, 429, 431}
 OUTCOMES = ("accepted", "duplicate", "rejected")
@@ -115,7 +116,7 @@ class Application:
             raise Violation("an internal error was counted")
 
 
-def check_record(one: record.Record) -> None:
+def check_record(one: Record) -> None:
     """What lies in Kafka is flat JSON of known columns, each once, and UTF-8. Raises Violation."""
     try:
         one.value.decode()

@@ -14,7 +14,6 @@ from gateway.contract.grouping.group import GROUP_VERSION, group_of
 from gateway.runtime import FOUND_WRONG, GOOD
 from sinks.clickhouse import sql
 from sinks.clickhouse.sql import AsyncClient
-from sinks.regroup import regroup
 from sinks.regroup.regroup import Regrouping, Report
 from tests.asking import ask
 from tests.clickhouse import ClickHouseUnderTest
@@ -163,9 +162,7 @@ class TestRegroup:
         assert again == Report()
         assert await groups(writer, app_id) == before
 
-    async def test_reads_page_by_page_and_moves_list_by_list(
-        self, writer: AsyncClient, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    async def test_reads_page_by_page_and_moves_list_by_list(self, writer: AsyncClient) -> None:
         app_id = new_app()
         events = [
             crash(app_id, number, device_id=f"d{number % 3}", ts=at(10, seconds=number // 2))
@@ -173,10 +170,9 @@ class TestRegroup:
         ]
         await store(writer, StoredChunk(events=events))
         await store(writer, StoredChunk(events=events[:12]), again="copies")
-        monkeypatch.setattr(regroup, "PAGE_ROWS", 5)
-        monkeypatch.setattr(regroup, "MOVE_ROWS", 9)
+        work = Regrouping(writer, datetime.now(UTC), lambda number: None, page_rows=5, move_rows=9)
 
-        await run(writer)
+        await work.run(await work.months())
 
         assert {(stack, group) for stack, group, _ in await stored(writer, app_id)} == {
             (stack_of(place), group_at(place)) for place in range(24)

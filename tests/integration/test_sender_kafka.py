@@ -14,12 +14,13 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import MessageSizeTooLargeError, OutOfOrderSequenceNumber
 
-from gateway.contract.record import Record, partition_of
+from gateway.contract.record import partition_of
 from gateway.contract.topics import APP_EVENTS
 from gateway.contract.verdict import Kept
 from gateway.publish.publisher import Outcome
 from infra.provision import ProvisionOptions, provision
 from tests.kafka import KafkaUnderTest, until
+from tests.records import Record, runs
 from tests.sending import (
     DEVICES,
     WAIT_SECONDS,
@@ -113,7 +114,7 @@ class TestFaults:
             async with Sending(broker.bootstrap) as sending:
                 broker.pause()
                 settled: list[Outcome] = []
-                sending.publisher.submit([record("never")], settled.append)
+                sending.publisher.submit(runs([record("never")]), settled.append)
         broker.resume()
 
         assert settled == []  # its client was told nothing: the connection ends

@@ -115,6 +115,7 @@ class TestOrigin:
             ("at Module.load (node:internal/modules/cjs/loader:1266:32)", False),
             ("3 UIKitCore 0x1b0 -[UIApplication run] + 4", False),
             ("3 DemoApp 0x1b0 main + 4", True),
+            ("3 UnityFramework 0x1b0 Cart_Open_m0123456789ABCDEF + 4", True),
             ("#00 pc 0001 /data/app/x/lib/arm64/libgame.so (run+4)", True),
             ("#00 pc 0001 /apex/com.android.art/lib64/libart.so (art::run()+4)", False),
             ("#00 pc 0001 /system/lib64/libsurface.so (run+4)", False),

@@ -64,9 +64,9 @@ class TestTotal:
         under_test.enter(None, 50)
         growing = under_test.enter(None, 0)
 
-        growing.arrived(50)
+        growing.grow(50)
         with pytest.raises(Shed, match="the gateway is full"):
-            growing.arrived(51)
+            growing.grow(51)
 
         assert under_test.bytes == 100
 
@@ -101,7 +101,7 @@ class TestShare:
         growing = under_test.enter("a", 0)
 
         with pytest.raises(Shed, match="more than its share"):
-            growing.arrived(41)
+            growing.grow(41)
         growing.resize(40)
 
         assert code_of(under_test, "a", 1) == RefusalCode.KEY_OVER_SHARE

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -12,12 +13,14 @@ from hypothesis import strategies as st
 from msgspec import Raw
 
 from gateway.contract.event import Batch, Context, Crash, Device, Event, Stamp
-from gateway.contract.record import Record
+from gateway.contract.record import encode
 from gateway.contract.topics import MAX_RECORD_BYTES
-from gateway.contract.verdict import Code, Rejection
+from gateway.contract.verdict import Code, Rejected, Rejection
 from gateway.prepare.batch import Prepared, prepare
+from gateway.prepare.columns import Columns
 from gateway.prepare.context import Origin
 from tests.builders import EVENT_ID
+from tests.records import Record, of_runs
 
 RECEIVED = datetime(2026, 11, 24, 5, 20, tzinfo=UTC)
 ORIGIN = Origin("demo", "native", "r-1", RECEIVED)
@@ -37,14 +40,18 @@ def raw(**values: Any) -> dict[str, Raw]:
     return {name: Raw(json.dumps(value).encode()) for name, value in values.items()}
 
 
-def prepared(*events: Event | Rejection, **changes: Any) -> Prepared:
+def batch_of(*events: Event | Rejection, **changes: Any) -> Batch:
     values = {
         "sent_at": RECEIVED,
         "stamp": Stamp.EACH_ATTEMPT,
         "context": on_device("device-1"),
         **changes,
     }
-    return prepare(Batch(events=list(events), **values), ORIGIN)
+    return Batch(events=list(events), **values)
+
+
+def prepared(*events: Event | Rejection, **changes: Any) -> Prepared:
+    return prepare(batch_of(*events, **changes), ORIGIN)
 
 
 def row(record: Record) -> dict[str, Any]:
@@ -53,7 +60,7 @@ def row(record: Record) -> dict[str, Any]:
 
 def accepted(one: Event, **changes: Any) -> dict[str, Any]:
     """The row of an event that is taken."""
-    (record,) = prepared(one, **changes).records
+    (record,) = of_runs(prepared(one, **changes).runs)
     return row(record)
 
 
@@ -93,8 +100,14 @@ class TestOutcomes:
         found = prepared(*events)
 
         kept = sorted(first.values())
+        by_device: dict[str, list[int]] = {}
+        for (_, device_id), index in sorted(first.items(), key=lambda one: one[1]):
+            by_device.setdefault(device_id, []).append(index)
         bad = [index for index, (kind, _, _) in enumerate(wanted) if kind != "good"]
-        assert [row(one).get("sequence", 0) for one in found.records] == kept
+        assert {
+            run.key.decode(): [row(one).get("sequence", 0) for one in of_runs([run])]
+            for run in found.runs
+        } == by_device
         assert [one.index for one in found.outcomes.rejected] == bad
         assert found.outcomes.duplicates == sorted(set(range(len(wanted))) - set(kept) - set(bad))
 
@@ -108,7 +121,7 @@ class TestOutcomes:
 
 class TestDevice:
     def test_is_the_key_of_the_record_in_utf_8(self) -> None:
-        (record,) = prepared(event(), context=on_device("gerät-1")).records
+        (record,) = of_runs(prepared(event(), context=on_device("gerät-1")).runs)
 
         assert (record.topic, record.key) == ("app-events", "gerät-1".encode())
 
@@ -231,11 +244,11 @@ class TestSize:
             return event(type="app_crash" if crash else "app_open", crash=crash,
                          properties=raw(pad="x" * size))  # fmt: skip
 
-        (small,) = prepared(padded(0)).records
+        (small,) = of_runs(prepared(padded(0)).runs)
         shared = len(small.value.partition(b'"received_at":')[2]) - len(b"}")
         own = len(small.value) - shared
 
-        assert prepared(padded(limit - own)).records
+        assert of_runs(prepared(padded(limit - own)).runs)
         assert code_of(padded(limit - own + 1)) is Code.EVENT_TOO_LARGE
 
     def test_what_the_batch_says_costs_no_event_its_room(self) -> None:
@@ -251,8 +264,8 @@ class TestSize:
     ) -> None:
         found = prepared(event(type="app_crash", crash=Crash(stacktrace=char * size)))
 
-        assert len(found.records) + len(found.outcomes.rejected) == 1
-        assert all(len(one.value) <= MAX_RECORD_BYTES for one in found.records)
+        assert len(of_runs(found.runs)) + len(found.outcomes.rejected) == 1
+        assert all(len(one.value) <= MAX_RECORD_BYTES for one in of_runs(found.runs))
 
     def test_a_stack_counts_as_it_came_not_as_it_is_escaped(self) -> None:
         assert accepted(event(type="app_crash", crash=Crash(stacktrace="\n" * 250_000)))
@@ -275,7 +288,34 @@ def test_what_events_share_is_found_once_and_changes_none_of_them(
         for number, (context, session) in enumerate(said)
     ]
 
-    together = prepared(*events).records
-    alone = [record for one in events for record in prepared(one).records]
+    together = of_runs(prepared(*events).runs)
+    alone = [record for one in events for record in of_runs(prepared(one).runs)]
 
-    assert together == alone
+    assert sorted(together, key=lambda one: one.value) == sorted(alone, key=lambda one: one.value)
+
+
+plain_events = st.builds(
+    Event,
+    event_id=st.uuids().map(str) | st.uuids().map(lambda one: str(one).upper()),
+    type=st.sampled_from(["app_open", "app_close", "app_crash", "track", "screen", "x"]),
+    timestamp=st.none() | st.integers(-60, 7).map(lambda days: RECEIVED + timedelta(days)),
+    name=st.none() | st.just("cart"),
+    session_id=sessions,
+    sequence=st.none() | st.integers(0, 9),
+    properties=st.none() | st.just({"duration_ms": Raw(b"12")}),
+    crash=st.none() | st.just(Crash(stacktrace="at a.b(C.java:1)")),
+)
+
+
+@given(st.lists(plain_events, min_size=1, max_size=6, unique_by=lambda one: one.event_id.lower()))
+def test_what_is_made_without_a_second_look_is_what_the_second_look_makes(
+    events: list[Event],
+) -> None:
+    batch = batch_of(*events)
+    columns = Columns(batch, ORIGIN)
+    looked_at: list[bytes] = []
+    for one in events:
+        with suppress(Rejected):
+            looked_at.append(encode(columns.fields_of(one, columns.place_of(one))))
+
+    assert [one.value for one in of_runs(prepare(batch, ORIGIN).runs)] == looked_at

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from gateway.contract.record import Record
 from tests.builders import as_body, make_batch, make_event
 from tests.fuzz.run import WEIGHTS, Fuzz, Summary
 from tests.fuzz.spool_log import SpoolLog
 from tests.fuzz.targets import Application, Post, Violation, check_record
 from tests.gateway_app import KEY
+from tests.records import Record
 
 HEAD = [(b"authorization", b"Bearer " + KEY.encode())]
 GOOD = as_body(make_batch())

@@ -8,21 +8,22 @@ from aiokafka.record.memory_records import MemoryRecords
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.contract.record import Record
+from gateway.contract.record import Run
 from gateway.contract.verdict import Kept
 from gateway.publish.lane import Batch, Lane, Part, Post, framed_bytes, split
 from gateway.publish.publisher import Outcome
 from gateway.publish.records import Producer, frame
+from tests.records import of_runs
 
 ONE = Producer(7, 0)
 NOW_MS = 1_795_497_600_000
 MAX_BYTES = 2_000
 
-records = st.builds(
-    Record,
+runs = st.builds(
+    Run,
     topic=st.just("t"),
     key=st.binary(max_size=40),
-    value=st.integers(0, 1_500).map(bytes),
+    values=st.lists(st.integers(0, 1_500).map(bytes), min_size=1, max_size=4),
     headers=st.lists(st.tuples(st.sampled_from(["code", "app_id"]), st.binary(max_size=9)),
                      max_size=3),
 )  # fmt: skip
@@ -55,7 +56,7 @@ class Rig:
         post = Post(len(values), 0.0, settle)
         self.posts.append((post, values))
         for value in values:
-            self.lane.add(Part(post, [Record("t", b"k", value)]))
+            self.lane.add(Part(post, [Run("t", b"k", [value])]))
 
     def expire(self) -> None:
         """The oldest POST that waits has waited too long."""
@@ -163,15 +164,15 @@ class TestLane:
 
 
 class TestSplit:
-    @given(st.lists(records, max_size=20))
-    def test_runs_are_as_long_as_they_fit_and_keep_the_order(self, given_: list[Record]) -> None:
-        runs = split(given_, MAX_BYTES)
+    @given(st.lists(runs, max_size=12))
+    def test_parts_are_as_long_as_they_fit_and_keep_the_order(self, given_: list[Run]) -> None:
+        parts = split(given_, MAX_BYTES)
 
-        assert [record for run in runs for record in run] == given_
-        assert all(len(run) == 1 or sum(map(framed_bytes, run)) <= MAX_BYTES for run in runs)
-        for run, following in pairwise(runs):
-            assert sum(map(framed_bytes, [*run, following[0]])) > MAX_BYTES
+        assert [one for part in parts for one in of_runs(part)] == of_runs(given_)
+        assert all(len(part) == 1 or sum(map(framed_bytes, part)) <= MAX_BYTES for part in parts)
+        for part, following in pairwise(parts):
+            assert sum(map(framed_bytes, [*part, following[0]])) > MAX_BYTES
 
-    @given(records, st.integers(0, 2**31 - 1))
-    def test_no_record_takes_more_than_was_reckoned(self, record: Record, place: int) -> None:
-        assert len(frame([record], place)) <= framed_bytes(record)
+    @given(runs, st.integers(0, 2**31 - 100))
+    def test_no_run_takes_more_than_was_reckoned(self, run: Run, place: int) -> None:
+        assert len(frame([run], place)) <= framed_bytes(run)

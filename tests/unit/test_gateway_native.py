@@ -15,6 +15,7 @@ from gateway.prepare.context import Origin
 from gateway.protocols.native import NativeProtocol
 from gateway.protocols.protocol import Head
 from tests.builders import as_body, make_batch, make_event
+from tests.records import of_runs
 
 HEAD = Head("POST", "/v1/events", b"", {})
 ORIGIN = Origin("demo", "native", "r-1", datetime(2026, 11, 24, 5, 20, tzinfo=UTC))
@@ -32,7 +33,7 @@ own_contexts = st.fixed_dictionaries(
 
 def row_of(one: dict[str, Any]) -> dict[str, Any]:
     (batch,) = NativeProtocol().decode(HEAD, as_body(make_batch(one)))
-    (record,) = prepare(batch, ORIGIN).records
+    (record,) = of_runs(prepare(batch, ORIGIN).runs)
     return dict(json.loads(record.value))
 
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
-from gateway.contract.record import Record
+from gateway.contract.record import Run
 from gateway.contract.verdict import Kept
 from gateway.publish.errors import name_of
 from gateway.publish.lane import Lane, Part, Post
@@ -56,7 +56,7 @@ class Rig:
 
     def submit(self, name: str, lane: int = 0, size: int = 10) -> None:
         """One POST of one record."""
-        record = Record("events", b"key", name.encode().ljust(size, b"."))
+        record = Run("events", b"key", [name.encode().ljust(size, b".")])
         post = Post(1, self._deadline, self._settle(name))
         self.lanes[lane].add(Part(post, [record]))
         self.sender.kick(self.lanes[lane])

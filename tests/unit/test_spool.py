@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.contract.record import Record
+from gateway.contract.record import Run
 from gateway.contract.verdict import Kept
 from gateway.metrics import Metrics
 from gateway.publish.publisher import Outcome, Settle
@@ -30,16 +30,16 @@ class FakeKafka:
     def __init__(self) -> None:
         self.is_up = True
         self.texts: list[str] = []
-        self._waiting: list[tuple[Sequence[Record], Settle]] = []
+        self._waiting: list[tuple[Sequence[Run], Settle]] = []
 
-    def send(self, records: Sequence[Record], settle: Settle) -> None:
+    def send(self, records: Sequence[Run], settle: Settle) -> None:
         self._waiting.append((records, settle))
         self.take()
 
     def take(self) -> None:
         while self.is_up and self._waiting:
             records, settle = self._waiting.pop(0)
-            self.texts += [one.value.decode() for one in records]
+            self.texts += [one.values[0].decode() for one in records]
             settle(Outcome(Kept.KAFKA))
 
     def refuse(self) -> None:
@@ -77,7 +77,7 @@ class Rig:
         self.lives.clear()
 
     def append(self, text: str, lane: int = 0, *, is_trip: bool = False) -> None:
-        entry = encode([Record("app-events", b"device", text.encode())], NOW_MS)
+        entry = encode([Run("app-events", b"device", [text.encode()])], NOW_MS)
         self.spool.append(lane, entry, is_trip, lambda one: self.answers.update({text: one}))
 
     async def answered(self, *texts: str) -> list[SpoolAnswer]:

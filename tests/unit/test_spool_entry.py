@@ -6,23 +6,29 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.contract.record import Record
+from gateway.contract.record import Run
 from gateway.publish.spool.entry import MARK, Found, decode, encode, scan
 
 TOPIC = "app-events"
 ARRIVED = 1_700_000_000_000
 
 headers = st.lists(st.tuples(st.text(max_size=5), st.binary(max_size=9)), max_size=2)
-records = st.builds(Record, st.just(TOPIC), st.binary(max_size=9), st.binary(max_size=60), headers)
-posts = st.lists(st.lists(records, min_size=1, max_size=3), min_size=1, max_size=5)
+runs = st.builds(
+    Run,
+    st.just(TOPIC),
+    st.binary(max_size=9),
+    st.lists(st.binary(max_size=60), min_size=1, max_size=1),
+    headers,
+)
+posts = st.lists(st.lists(runs, min_size=1, max_size=3), min_size=1, max_size=5)
 
 
-def bodies(found: list[Found]) -> list[list[Record]]:
+def bodies(found: list[Found]) -> list[list[Run]]:
     return [decode(TOPIC, one.body) for one in found if one.body is not None]
 
 
 @given(posts)
-def test_what_was_written_is_read(written: list[list[Record]]) -> None:
+def test_what_was_written_is_read(written: list[list[Run]]) -> None:
     data = b"".join(encode(one, ARRIVED) for one in written)
 
     found, end = scan(data)
@@ -33,7 +39,7 @@ def test_what_was_written_is_read(written: list[list[Record]]) -> None:
 
 
 @given(posts)
-def test_a_log_cut_anywhere_gives_every_entry_before_the_cut(written: list[list[Record]]) -> None:
+def test_a_log_cut_anywhere_gives_every_entry_before_the_cut(written: list[list[Run]]) -> None:
     entries = [encode(one, ARRIVED) for one in written]
     data = b"".join(entries)
     for cut in range(len(data) - len(entries[-1]), len(data)):
@@ -44,7 +50,7 @@ def test_a_log_cut_anywhere_gives_every_entry_before_the_cut(written: list[list[
 
 @given(posts, st.data())
 def test_a_flipped_bit_costs_its_own_entry_only(
-    written: list[list[Record]], data: st.DataObject
+    written: list[list[Run]], data: st.DataObject
 ) -> None:
     entries = [encode(one, ARRIVED) for one in written]
     broken = data.draw(st.integers(0, len(entries) - 1))
@@ -70,9 +76,18 @@ def test_any_bytes_are_read_or_left(data: bytes) -> None:
     assert all(0 <= one.start < one.end <= end for one in found)
 
 
-@pytest.mark.parametrize("inside", [MARK, MARK * 3, encode([Record(TOPIC, b"k", b"v")], 1)])
+@pytest.mark.parametrize("inside", [MARK, MARK * 3, encode([Run(TOPIC, b"k", [b"v"])], 1)])
 def test_a_value_that_looks_like_an_entry_is_none(inside: bytes) -> None:
-    written = [Record(TOPIC, b"k", inside), Record(TOPIC, b"k", b"after")]
+    written = [Run(TOPIC, b"k", [inside]), Run(TOPIC, b"k", [b"after"])]
     data = b"".join(encode([one], ARRIVED) for one in written)
 
     assert bodies(scan(data)[0]) == [[one] for one in written]
+
+
+def test_a_run_is_stored_record_by_record() -> None:
+    (found,), _ = scan(encode([Run(TOPIC, b"k", [b"a", b"b"], [("h", b"1")])], ARRIVED))
+
+    assert found.body is not None
+    assert decode(TOPIC, found.body) == [
+        Run(TOPIC, b"k", [value], [("h", b"1")]) for value in (b"a", b"b")
+    ]

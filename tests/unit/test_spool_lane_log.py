@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.contract.record import Record
+from gateway.contract.record import Run
 from gateway.publish.spool import lane_log
 from gateway.publish.spool.entry import decode, encode
 from gateway.publish.spool.lane_log import Damage, LaneLog
@@ -18,7 +18,7 @@ TOPIC = "app-events"
 
 
 def entry(text: str, pad: int = 0) -> bytes:
-    return encode([Record(TOPIC, b"device", text.encode() + b" " * pad)], 1)
+    return encode([Run(TOPIC, b"device", [text.encode() + b" " * pad])], 1)
 
 
 @contextmanager
@@ -77,7 +77,7 @@ def take(log: LaneLog) -> list[str]:
     found, size = log.read()
     log.drained(size)
     whole = [one.body for one in found if one.body is not None]
-    return [decode(TOPIC, body)[0].value.decode().strip() for body in whole]
+    return [decode(TOPIC, body)[0].values[0].decode().strip() for body in whole]
 
 
 def test_entries_leave_in_the_order_in_which_they_came(place: Place) -> None:

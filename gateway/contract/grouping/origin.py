@@ -50,7 +50,7 @@ _IMAGES = (
     " CoreMedia CoreText FileProvider Foundation FrontBoardServices GraphicsServices IOKit ImageIO"
     " JavaScriptCore MapKit MetalKit QuartzCore SceneKit SpriteKit StoreKit"
     " SwiftUI SwiftUICore UIKit UIKitCore UIFoundation WebCore WebKit hermes Flutter"
-    " UnityFramework libandroid_runtime.so libandroid.so libart.so libbase.so libbinder.so libc.so"
+    " libandroid_runtime.so libandroid.so libart.so libbase.so libbinder.so libc.so"
     " libdl.so libflutter.so libgui.so libhermes.so libhwui.so libinput.so liblog.so libm.so"
     " libmono.so libnativehelper.so libssl.so libcrypto.so libunity.so libutils.so libvulkan.so"
     " libwebviewchromium.so libmonochrome.so libunwind.so libmain.so"

@@ -34,6 +34,7 @@ _STATUS = {
 }
 _strict = msgspec.json.Decoder(NativeBatch)
 _encode = msgspec.json.Encoder().encode
+_STAMP = Stamp.EACH_ATTEMPT
 
 
 class NativeProtocol:
@@ -75,7 +76,7 @@ class NativeProtocol:
             Batch(
                 events=events,
                 sent_at=batch.sent_at,
-                stamp=Stamp.EACH_ATTEMPT,
+                stamp=_STAMP,
                 context=batch.context,
                 write_key=batch.write_key,
             )

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 from msgspec import Struct
 
-from gateway.contract.record import Record
+from gateway.contract.record import Run
 from gateway.metrics import Metrics
 from gateway.publish.publisher import Outcome, Settle
 from gateway.publish.spool.disk import Disk
@@ -18,7 +18,7 @@ from gateway.publish.spool.lane import SpoolLane
 
 log = logging.getLogger(__name__)
 
-Send = Callable[[Sequence[Record], Settle], None]
+Send = Callable[[Sequence[Run], Settle], None]
 
 AGAIN_SECONDS = 1.0
 GATE_SECONDS = 0.5  # for the last batch: so long new entries are held back
@@ -26,7 +26,7 @@ REST_SECONDS = 0.1  # the longest rest between two batches
 
 
 class _Batch(Struct, frozen=True):
-    records: list[Record]
+    runs: list[Run]
     entries: int
     damaged: int
     size: int  # bytes in the log
@@ -76,8 +76,8 @@ class Drain:
             lane.gate.close()
             loop.call_later(GATE_SECONDS, self._open_gate, lane)
         backlog, started = lane.bytes, loop.time()
-        if batch.records:
-            outcome = await self._sent(batch.records)
+        if batch.runs:
+            outcome = await self._sent(batch.runs)
             if outcome.kept is None:
                 log.warning("lane %s is not drained: %s", lane, outcome.reason)
                 self._open_gate(lane)
@@ -89,24 +89,24 @@ class Drain:
         if not lane.gate.is_gated and lane.bytes < backlog:
             await asyncio.sleep(min(loop.time() - started, REST_SECONDS))
 
-    async def _sent(self, records: Sequence[Record]) -> Outcome:
+    async def _sent(self, runs: Sequence[Run]) -> Outcome:
         future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-        self._send(records, lambda one: None if future.done() else future.set_result(one))
+        self._send(runs, lambda one: None if future.done() else future.set_result(one))
         return await future
 
     def _read(self) -> _Batch:
         """In the disk's thread: the next entries."""
         found, size = self._lane.log.read()
-        records: list[Record] = []
+        runs: list[Run] = []
         damaged = 0
         for one in found:
             if one.body is None:
                 damaged += 1
                 continue
             try:
-                records += decode(self._lane.place[0], one.body)
+                runs += decode(self._lane.place[0], one.body)
             except msgspec.DecodeError:
                 self._lane.log.put_aside(one.start, one.body)
                 damaged += 1
         oldest = next((one.arrived_ms for one in found if one.body is not None), None)
-        return _Batch(records, len(found) - damaged, damaged, size, oldest)
+        return _Batch(runs, len(found) - damaged, damaged, size, oldest)

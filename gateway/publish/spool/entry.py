@@ -13,7 +13,7 @@ import google_crc32c
 import msgspec
 from msgspec import Struct
 
-from gateway.contract.record import Record
+from gateway.contract.record import Run
 
 MARK = b"\xf5SPL"
 MAX_BODY_BYTES = 16 * 1024 * 1024  # a longer one is damage
@@ -35,17 +35,17 @@ class Found(Struct, frozen=True, gc=False):
     body: bytes | None
 
 
-def encode(records: Sequence[Record], arrived_ms: int) -> bytes:
-    """An entry as it lies on disk. The lane knows the topic."""
-    body = _encoder.encode([(one.key, one.value, one.headers) for one in records])
+def encode(runs: Sequence[Run], arrived_ms: int) -> bytes:
+    """An entry as it lies on disk, record by record. The lane knows the topic."""
+    body = _encoder.encode([(one.key, value, one.headers) for one in runs for value in one.values])
     checked = _checked.pack(len(body), arrived_ms)
     checksum = google_crc32c.extend(google_crc32c.value(checked), body)
     return _head.pack(MARK, checksum, len(body), arrived_ms) + body
 
 
-def decode(topic: str, body: bytes) -> list[Record]:
-    """The records of an entry's body. Raises msgspec.DecodeError."""
-    return [Record(topic, key, value, headers) for key, value, headers in _decoder.decode(body)]
+def decode(topic: str, body: bytes) -> list[Run]:
+    """The records of an entry's body, each a run. Raises msgspec.DecodeError."""
+    return [Run(topic, key, [value], headers) for key, value, headers in _decoder.decode(body)]
 
 
 def scan(data: bytes) -> tuple[list[Found], int]:

@@ -32,6 +32,16 @@ _NAMED = re.compile(r"(?:\w+|`[^`]*`) (?=[A-Z])")  # a tuple's element may have 
 def with_marks(body: bytes) -> bytes:
     """Whole blocks of revision 0 as blocks of WITH_MARKS. Raises ClickHouseError."""
     walk = _Walk(body)
+    try:
+        marked = b"".join(_marked(body, walk))
+    except IndexError:
+        marked = b""
+    if walk.place != len(body):
+        raise refuse(NOT_IMPLEMENTED, "a column of this answer ends elsewhere than its type says")
+    return marked
+
+
+def _marked(body: bytes, walk: _Walk) -> list[bytes]:
     parts: list[bytes] = []
     start = 0
     while walk.place < len(body):
@@ -48,9 +58,7 @@ def with_marks(body: bytes) -> bytes:
                 walk.column(column_type, rows)
         parts.append(body[start : walk.place])
         start = walk.place
-    if start != len(body):
-        raise refuse(NOT_IMPLEMENTED, "a column of this answer ends elsewhere than its type says")
-    return b"".join(parts)
+    return parts
 
 
 class _Walk:

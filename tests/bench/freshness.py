@@ -1,0 +1,81 @@
+"""`python -m tests.bench.freshness`: how long after their POST events can be asked for, at a steady
+rate through the whole path: gateway, Kafka, sink, ClickHouse, and their load, on this machine."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+import tempfile
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from infra.provision import ProvisionOptions, provision
+from tests.bench.candidates import Variant, start_gateway
+from tests.bench.generator import CONNECTIONS, Load, of_new_events
+from tests.bench.rounds import GOOD
+from tests.clickhouse import ClickHouseUnderTest
+from tests.kafka import KafkaUnderTest, wait_until
+from tests.processes import sink
+
+EVENTS = 50  # per POST
+DEVICES = 2_000
+PER_SECOND = 20_000
+SECONDS = 30
+QUANTILES = (0.5, 0.9, 0.99, 1.0)
+COUNTED = "SELECT count() FROM telemetry.events"
+ASKED = (
+    f"SELECT quantilesExact({', '.join(map(str, QUANTILES))})"
+    "(date_diff('millisecond', received_at, inserted_at) / 1000) FROM telemetry.events"
+)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--per-second", type=int, default=PER_SECOND, help="events")
+    parser.add_argument("--seconds", type=int, default=SECONDS)
+    given = parser.parse_args()
+    posts = given.per_second * given.seconds // EVENTS
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        kafka, engine = KafkaUnderTest(folder), ClickHouseUnderTest(folder / "clickhouse")
+        kafka.start()
+        engine.start()
+        try:
+            options = ProvisionOptions(bootstrap=kafka.bootstrap, replication_factor=1)
+            asyncio.run(provision(options))
+            engine.migrate()
+            storing = sink(
+                kafka.bootstrap, engine.url, engine.user, engine.password, folder / "sink.log",
+                group="bench", chunk_rows=50_000, chunk_age_seconds=0,
+                session_timeout_ms=30_000, heartbeat_interval_ms=3_000,
+            )  # fmt: skip
+            storing.wait_ready()
+            gateway = start_gateway(Variant("gateway"), kafka.bootstrap, folder)
+            idle = [b""] * CONNECTIONS  # what is sent over them comes from `new`
+            new = of_new_events(DEVICES, EVENTS)
+            load = Load(gateway.port, idle, GOOD, new)
+            try:
+                load.paced(posts, given.per_second / EVENTS)
+            finally:
+                load.close()
+            wanted = posts * EVENTS
+            wait_until(lambda: int(engine.rows(COUNTED)[0][0]) == wanted, 120, "all rows")
+            seconds = engine.rows(ASKED)[0][0]
+            storing.stop()
+            gateway.stop()
+        finally:
+            kafka.stop()
+            engine.stop()
+    table = Table(
+        *[f"p{100 * one:g}" for one in QUANTILES],
+        title=f"seconds to be stored, {given.per_second:,} events per second",
+    )
+    table.add_row(*[f"{float(one):.2f}" for one in seconds])
+    Console(width=None if sys.stdout.isatty() else 80).print(table)
+
+
+if __name__ == "__main__":
+    main()
