@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: install check test test-faults bench bench-latency bench-sink profile demo up clean
+.PHONY: install check test test-faults bench bench-latency bench-sink profile sdks demo up clean
 
 $(READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' \
@@ -45,6 +45,10 @@ bench-sink: $(READY)
 # Flame graphs of the gateway under load, into docs/.
 profile: $(READY)
 	@exec $(BIN)/python -m tests.bench.profile
+
+# What real SDKs do at every fault, into docs/SDKS.md; npm is needed.
+sdks: $(READY)
+	@exec $(BIN)/python -m tests.sdks table
 
 # The whole path on real engines, in a folder of its own that is gone afterwards.
 demo: $(READY)

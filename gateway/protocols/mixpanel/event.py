@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from uuid import uuid4
 
 import msgspec
 from msgspec import Raw
@@ -20,10 +22,10 @@ _java_class = re.compile(r"([A-Za-z_$][\w$]*(?:\.[A-Za-z_$][\w$]*)+)(?::|$)")
 _encode = msgspec.json.Encoder().encode
 
 
-def events_of(item: Item, *, is_profile: bool, needs_token: bool) -> list[Event] | Rejection:
+def events_of(item: Item, *, is_profile: bool, is_import: bool) -> list[Event] | Rejection:
     """The item's event, or the two that a session is. `is_profile`: it came to /engage."""
     try:
-        _check(item, needs_token=needs_token)
+        _check(item, is_import=is_import)
         return [_profile(item)] if is_profile else _tracked(item)
     except Rejected as reason:
         event_id = reading.as_text(item.properties.get("$insert_id"))[:64]
@@ -31,10 +33,12 @@ def events_of(item: Item, *, is_profile: bool, needs_token: bool) -> list[Event]
         return Rejection(item.index, reason.code, text, event_id, bytes(item.raw))
 
 
-def _check(item: Item, *, needs_token: bool) -> None:
+def _check(item: Item, *, is_import: bool) -> None:
     if not item.keys:
         raise Rejected(Code.INVALID_JSON, "Expected `object`")
-    if needs_token and not item.token:
+    if is_import and "time" not in item.properties:  # what is imported may be imported again
+        raise Rejected(Code.MISSING_FIELD, "`time` is missing")
+    if not is_import and not item.token:
         raise Rejected(Code.MISSING_FIELD, "`token` is missing")
 
 
@@ -45,7 +49,8 @@ def _tracked(item: Item) -> list[Event]:
     properties = dict(item.properties)
     properties.pop("token", None)
     source = take(properties, "$insert_id") or item.metadata_text("$mp_event_id")
-    event = event_of(item, properties, checked("$insert_id", source or _named_id(item)), "time")
+    source = source or _own_id(item, item.properties.get("time"), _named_id)
+    event = event_of(item, properties, checked("$insert_id", source), "time")
     event.type = LIFECYCLE.get(name.lower(), "track")
     if event.type == "track":
         _name(event, name, properties)
@@ -54,6 +59,20 @@ def _tracked(item: Item) -> list[Event]:
     elif event.type == "identify" and event.user_id is None:
         event.user_id = checked("$identified_id", take(properties, "$identified_id")) or None
     return visit(event) if name.lower() == SESSION else [event]
+
+
+def _own_id(item: Item, time: Raw | None, told_apart: Callable[[Item], str]) -> str:
+    """An id of an item that has none. Without a time, as the Node SDK sends them, two equal ones
+    are two events: that SDK sends none again. A balancer may, under the same request id."""
+    if time is not None:
+        return told_apart(item)
+    if not item.request_id:
+        return str(uuid4())
+    return reading.content_id(bytes(item.raw), item.request_id.encode(), b"%d" % item.index)
+
+
+def _content_id(item: Item) -> str:
+    return reading.content_id(bytes(item.raw))
 
 
 def _named_id(item: Item) -> str:
@@ -68,7 +87,8 @@ def _profile(item: Item) -> Event:
     if "$distinct_id" in properties:
         properties["distinct_id"] = properties.pop("$distinct_id")
     distinct_id = reading.as_text(properties.get("distinct_id"))
-    source = item.metadata_text("$mp_event_id") or reading.content_id(bytes(item.raw))
+    source = item.metadata_text("$mp_event_id")
+    source = source or _own_id(item, properties.get("$time"), _content_id)
     event = event_of(item, properties, checked("$mp_event_id", source), "$time")
     event.type = "identify"
     if event.user_id is None and not distinct_id.startswith(ANONYMOUS):

@@ -20,11 +20,9 @@ def event_of(item: Item, properties: dict[str, Raw], event_id: str, time_key: st
     if len(properties) > MAX_PROPERTIES:
         text = f"`properties` has {len(properties)} entries, the limit is {MAX_PROPERTIES}"
         raise Rejected(Code.TOO_MANY_PROPERTIES, text)
-    if time_key not in properties:
-        raise Rejected(Code.MISSING_FIELD, f"`{time_key}` is missing")
-    time = properties.pop(time_key)
+    time = properties.pop(time_key, None)
     timestamp = times.parse(reading.as_value(time))
-    if timestamp is None:
+    if timestamp is None and time is not None:
         properties["$timestamp"] = time
     user_id = checked("$user_id", take(properties, "$user_id"))
     context = take_context(properties, _device(properties, user_id))

@@ -20,6 +20,7 @@ class Item(Struct, frozen=True, gc=False):
     keys: dict[str, Raw]
     properties: dict[str, Raw]
     metadata: dict[str, Raw]
+    request_id: str  # of whoever stands before the gateway; empty: nobody gave one
 
     @property
     def token(self) -> str:
@@ -30,10 +31,11 @@ class Item(Struct, frozen=True, gc=False):
         return reading.as_text(self.metadata.get(name))
 
 
-def item_of(index: int, raw: Raw) -> Item:
+def item_of(index: int, raw: Raw, request_id: str) -> Item:
     keys = without_nulls(reading.as_object(raw))
     properties = without_nulls(reading.as_object(keys.get("properties")))
-    return Item(index, raw, keys, properties, without_nulls(reading.as_object(keys.get(METADATA))))
+    metadata = without_nulls(reading.as_object(keys.get(METADATA)))
+    return Item(index, raw, keys, properties, metadata, request_id)
 
 
 def checked(name: str, text: str | None) -> str:

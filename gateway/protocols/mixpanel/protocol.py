@@ -57,7 +57,8 @@ class MixpanelProtocol:
             text = f"the POST has more than {MAX_ITEMS} events"
             code = Code.EVENT_TOO_LARGE
             return _dead(content, fallback, Rejection(0, code, text, "", content.text))
-        found = [item_of(index, raw) for index, raw in enumerate(raws)]
+        request_id = head.header(b"x-request-id")
+        found = [item_of(index, raw, request_id) for index, raw in enumerate(raws)]
         return _batches(head, _by_token(found, fallback), content.receipt)
 
     def is_retry(self, head: Head) -> bool:
@@ -79,8 +80,12 @@ class MixpanelProtocol:
 
     def refuse(self, head: Head, refused: Refused) -> Answer:
         status = _STATUS.get(refused.refusal)
-        if status is None:  # final, and said so by the only answer that ends it
+        if status is None and _is_import(head):  # final, and only a 200 ends it
             return self.reply(head, ())
+        if status is None:  # whose form asks for it is not known: it must be right for all
+            if refused.refusal is not Refusal.UNKNOWN_KEY:
+                return _VERBOSE
+            status = 200  # mobile SDKs end there, server SDKs tell the app
         return Answer(status, _encode({"error": refused.text, "status": 0}))
 
 
@@ -106,13 +111,13 @@ def _by_token(found: Sequence[Item], fallback: str | None) -> dict[str, list[Ite
 def _batches(head: Head, groups: dict[str, list[Item]], receipt: str) -> list[Batch]:
     if head.path.endswith("/groups"):  # they tell about groups of users, of no device
         return [_batch(token, [], receipt, [], len(found)) for token, found in groups.items()]
-    is_profile, needs_token = head.path.endswith("/engage"), not _is_import(head)
+    is_profile, is_import = head.path.endswith("/engage"), _is_import(head)
     batches: list[Batch] = []
     for token, found in groups.items():
         events: list[Event | Rejection] = []
         positions: list[int] = []
         for item in found:
-            told = events_of(item, is_profile=is_profile, needs_token=needs_token)
+            told = events_of(item, is_profile=is_profile, is_import=is_import)
             these = [told] if isinstance(told, Rejection) else told
             events += these
             positions += [item.index] * len(these)

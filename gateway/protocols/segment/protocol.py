@@ -15,6 +15,7 @@ from gateway.protocols.authorization import basic_user
 from gateway.protocols.protocol import Answer, Head, Route
 from gateway.protocols.segment.message import event_of
 from gateway.protocols.segment.names import LATE_STAMP_LIBRARIES
+from gateway.protocols.segment.session import STARTS, with_session_starts
 
 MAX_CALLS = 2_500  # per batch, as Segment's own API takes
 CALL_PATHS = ("track", "identify", "screen", "page", "group", "alias")
@@ -66,9 +67,13 @@ class SegmentProtocol:
             reading.as_object(calls[0]).get("sentAt") if calls else None
         )
         events = [event_of(index, raw, name, sent_at) for index, raw in enumerate(calls)]
+        positions: list[int] = []
+        if STARTS in body:
+            events, positions = with_session_starts(events)
         return [
             Batch(
                 events=events,
+                positions=positions,
                 sent_at=times.parse(reading.as_value(sent_at)),
                 stamp=_stamp(events),
                 write_key=reading.as_text(keys.get("writeKey")) or None,
