@@ -40,10 +40,8 @@ class Happened(Struct, frozen=True, kw_only=True):
     received_at: datetime
     inserted_at: datetime
     time_quality: str = "as_sent"
-    os_name: str = ""
     os_version: str = ""
     device_model: str = ""
-    country: str = ""
     duration_ms: int = 0
     crash_kind: str = ""
     crash_fatal: bool = False

@@ -6,6 +6,7 @@ never was a token, the console serves anybody, on loopback and under a loopback 
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from base64 import b64encode
 from collections.abc import Sequence
@@ -13,7 +14,7 @@ from hashlib import sha256
 from urllib.parse import parse_qs, quote, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -26,6 +27,7 @@ COOKIE = "console_token"
 COOKIE_SECONDS = 12 * 3600
 OPEN_PATHS = ("/login", "/livez", "/static/")
 MAX_FORM_BYTES = 4096
+FORM_SECONDS = 5.0
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' {styles}; img-src 'self' data:; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -119,10 +121,14 @@ class Door:
         if not same_origin(request):
             return None
         body = b""
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > MAX_FORM_BYTES:
-                return None
+        try:
+            async with asyncio.timeout(FORM_SECONDS):
+                async for chunk in request.stream():
+                    body += chunk
+                    if len(body) > MAX_FORM_BYTES:
+                        return None
+        except (TimeoutError, ClientDisconnect):
+            return None
         form = parse_qs(body.decode("utf-8", "replace"))
         token = form.get("token", [""])[0].strip()
         if self.app_of(token) is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from datetime import date
 from functools import partial
@@ -194,13 +194,14 @@ class Console:
             try:
                 yield "retry: 3000\n\n"
                 while not self._stopping.is_set():
-                    if not request.state.is_open and self.door.app_of(token) is None:
-                        return  # it was revoked
-                    async for name, html in self._fragments(page, view):
-                        if sent.get(name) != html:
-                            sent[name] = html
-                            line = json.dumps({"id": name, "html": html})
-                            yield f"event: panel\ndata: {line}\n\n"
+                    if not self.door.is_open() and self.door.app_of(token) is None:
+                        return  # it was revoked, or is needed from now on
+                    async with aclosing(self._fragments(page, view)) as fragments:
+                        async for name, html in fragments:
+                            if sent.get(name) != html:
+                                sent[name] = html
+                                line = json.dumps({"id": name, "html": html})
+                                yield f"event: panel\ndata: {line}\n\n"
                     yield ": alive\n\n"  # a client that has gone is found out by it
                     await self._pause()
             finally:
@@ -208,7 +209,7 @@ class Console:
 
         return StreamingResponse(events(), media_type="text/event-stream")
 
-    async def _fragments(self, page: Page, view: View) -> AsyncIterator[tuple[str, str]]:
+    async def _fragments(self, page: Page, view: View) -> AsyncGenerator[tuple[str, str], None]:
         today, rows = self._today(), self._config.max_rows
         panels = prepare(page, view, today, rows, live_only=True)
         start(panels, self._asker, today, rows + 1)
