@@ -11,7 +11,7 @@ $(READY): pyproject.toml
 		|| { echo "Python 3.11 to 3.13 is needed; choose one with: make PYTHON=python3.13"; exit 2; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --editable '.[local,loadtest]' --group dev
+	$(BIN)/python -m pip install --quiet --editable '.[local,loadtest,console]' --group dev
 	@touch $(READY)
 
 install: $(READY)
@@ -53,9 +53,9 @@ sdks: $(READY)
 # The whole path on real engines, in a folder of its own that is gone afterwards.
 demo: $(READY)
 	@data=$$(mktemp -d) && trap '$(BIN)/telemetry-infra down --data "$$data" >/dev/null; rm -rf "$$data"' EXIT \
-		&& echo "starting Apache Kafka, ClickHouse, gateway and sink" \
+		&& echo "starting Apache Kafka, ClickHouse, gateway, sink and console" \
 		&& $(BIN)/telemetry-infra up --detach --quiet --data "$$data" \
-			--gateway-port 0 --clickhouse-port 0 --kafka-port 0 \
+			--gateway-port 0 --clickhouse-port 0 --kafka-port 0 --console-port 0 \
 		&& eval "$$($(BIN)/telemetry-infra env --data "$$data")" \
 		&& $(BIN)/telemetry-loadtest demo
 

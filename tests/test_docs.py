@@ -28,6 +28,8 @@ from loadtest.config import LoadtestConfig
 from sinks.clickhouse import sql
 from sinks.config import PREFIXES as SINK_PREFIXES
 from sinks.config import SinkConfig
+from sinks.console.config import PREFIXES as CONSOLE_PREFIXES
+from sinks.console.config import ConsoleConfig
 from sinks.metrics import Metrics as SinkMetrics
 from sinks.sink import BadCode
 
@@ -40,6 +42,7 @@ PAGES = {"README.md": README, "docs/reference.md": REFERENCE, "ARCHITECTURE.md":
 CONFIGS: list[tuple[type[Struct], dict[str, str]]] = [
     (GatewayConfig, GATEWAY_PREFIXES),
     (SinkConfig, SINK_PREFIXES),
+    (ConsoleConfig, CONSOLE_PREFIXES),
     (KafkaEnv, INFRA_PREFIXES),
     (LoadtestConfig, LOADTEST_PREFIXES),
 ]
