@@ -27,7 +27,7 @@ STACK = "java.lang.NullPointerException: no cart\n  at a.B.c(B.java:1)\n  at a.B
 def countly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[GatewayUnderTest]:
     """A gateway that speaks Countly too."""
     others = [one for one in PROTOCOLS if one.name != "countly"]
-    monkeypatch.setattr(gateway_app, "PROTOCOLS", (*others, CountlyProtocol()))
+    monkeypatch.setattr(gateway_app, "PROTOCOLS", (CountlyProtocol(), *others))
     under_test = GatewayUnderTest(tmp_path)
     with under_test.http:
         yield under_test

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from uuid import uuid4
 
 import msgspec
@@ -12,8 +12,14 @@ from msgspec import Raw
 from gateway.contract.event import MAX_NAME_LENGTH, Crash, Event, ExceptionInfo
 from gateway.contract.verdict import Code, Rejected, Rejection
 from gateway.protocols import reading
-from gateway.protocols.mixpanel.fields import ANONYMOUS, event_of
-from gateway.protocols.mixpanel.item import METADATA, Item, checked
+from gateway.protocols.mixpanel.fields import (
+    ANONYMOUS,
+    check_count,
+    event_of,
+    take_time,
+    take_who,
+)
+from gateway.protocols.mixpanel.item import METADATA, Item, Told, checked, item_of
 from gateway.protocols.mixpanel.names import LIFECYCLE, SESSION
 from gateway.protocols.mixpanel.visit import visit
 from gateway.protocols.reading import take
@@ -22,15 +28,21 @@ _java_class = re.compile(r"([A-Za-z_$][\w$]*(?:\.[A-Za-z_$][\w$]*)+)(?::|$)")
 _encode = msgspec.json.Encoder().encode
 
 
-def events_of(item: Item, *, is_profile: bool, is_import: bool) -> list[Event] | Rejection:
-    """The item's event, or the two that a session is. `is_profile`: it came to /engage."""
+def told_by(index: int, raw: Raw, request_id: str, *, is_profile: bool, is_import: bool) -> Told:
+    """What a member tells: its event, or the two that a session is. `is_profile`: it came to
+    /engage."""
+    item = item_of(index, raw, request_id)
+    return Told(index, item.token, _events(item, is_profile=is_profile, is_import=is_import))
+
+
+def _events(item: Item, *, is_profile: bool, is_import: bool) -> Sequence[Event | Rejection]:
     try:
         _check(item, is_import=is_import)
         return [_profile(item)] if is_profile else _tracked(item)
     except Rejected as reason:
         event_id = reading.as_text(item.properties.get("$insert_id"))[:64]
         text = f"{reason} - at `$[{item.index}]`"
-        return Rejection(item.index, reason.code, text, event_id, bytes(item.raw))
+        return [Rejection(item.index, reason.code, text, event_id, bytes(item.raw))]
 
 
 def _check(item: Item, *, is_import: bool) -> None:
@@ -48,17 +60,34 @@ def _tracked(item: Item) -> list[Event]:
         raise Rejected(Code.MISSING_FIELD, "`event` is missing")
     properties = dict(item.properties)
     properties.pop("token", None)
-    source = take(properties, "$insert_id") or item.metadata_text("$mp_event_id")
-    source = source or _own_id(item, item.properties.get("time"), _named_id)
-    event = event_of(item, properties, checked("$insert_id", source), "time")
-    event.type = LIFECYCLE.get(name.lower(), "track")
+    event_id = take_id(properties, item.metadata)
+    event_id = event_id or _own_id(item, item.properties.get("time"), _named_id)
+    check_count(properties)
+    timestamp = take_time(properties, "time")
+    who = take_who(properties)
+    placed = {"event", METADATA, "$token"} | ({"properties"} if item.properties else set())
+    others = {f"$event.{key}": raw for key, raw in item.keys.items() if key not in placed}
+    event = event_of(event_id, timestamp, who, properties, item.metadata, others)
+    return typed(event, name, properties)
+
+
+def take_id(properties: dict[str, Raw], metadata: dict[str, Raw]) -> str:
+    """Empty where it has none. Raises Rejected."""
+    source = take(properties, "$insert_id") or reading.as_text(metadata.get("$mp_event_id"))
+    return checked("$insert_id", source)
+
+
+def typed(event: Event, name: str, properties: dict[str, Raw]) -> list[Event]:
+    """The event by its name; a session as two. Raises Rejected."""
+    lower = name.lower()
+    event.type = LIFECYCLE.get(lower, "track")
     if event.type == "track":
         _name(event, name, properties)
     elif event.type == "app_crash":
         event.crash = _crash(properties)
     elif event.type == "identify" and event.user_id is None:
         event.user_id = checked("$identified_id", take(properties, "$identified_id")) or None
-    return visit(event) if name.lower() == SESSION else [event]
+    return visit(event) if lower == SESSION else [event]
 
 
 def _own_id(item: Item, time: Raw | None, told_apart: Callable[[Item], str]) -> str:
@@ -89,7 +118,10 @@ def _profile(item: Item) -> Event:
     distinct_id = reading.as_text(properties.get("distinct_id"))
     source = item.metadata_text("$mp_event_id")
     source = source or _own_id(item, properties.get("$time"), _content_id)
-    event = event_of(item, properties, checked("$mp_event_id", source), "$time")
+    event_id = checked("$mp_event_id", source)
+    check_count(properties)
+    timestamp = take_time(properties, "$time")
+    event = event_of(event_id, timestamp, take_who(properties), properties, item.metadata, {})
     event.type = "identify"
     if event.user_id is None and not distinct_id.startswith(ANONYMOUS):
         event.user_id = checked("$distinct_id", distinct_id) or None

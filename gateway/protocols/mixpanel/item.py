@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from msgspec import Raw, Struct
 
-from gateway.contract.event import MAX_FOREIGN_ID_LENGTH
-from gateway.contract.verdict import Code, Rejected
+from gateway.contract.event import MAX_FOREIGN_ID_LENGTH, Event
+from gateway.contract.verdict import Code, Rejected, Rejection
 from gateway.protocols import reading
 from gateway.protocols.loose import without_nulls
 
@@ -29,6 +31,14 @@ class Item(Struct, frozen=True, gc=False):
 
     def metadata_text(self, name: str) -> str:
         return reading.as_text(self.metadata.get(name))
+
+
+class Told(Struct, frozen=True, gc=False):
+    """What became of one member: its events, or why there are none."""
+
+    index: int
+    token: str  # empty where it names none
+    events: Sequence[Event | Rejection]
 
 
 def item_of(index: int, raw: Raw, request_id: str) -> Item:
