@@ -11,8 +11,8 @@
 -- meaning: event of the device has, though a higher one arrived: lost before us, or still on the
 -- meaning: phone; `gaps` are the places. `repeats`: events with the number of another one.
 -- meaning: `inversions`: events whose number is lower than that of the device's event in front of
--- meaning: them in the partition. Each is counted for the event behind it; what arrived outside of
--- meaning: the period is not looked at.
+-- meaning: them in the partition. Each is counted for the event behind it, a copy in the hour in which
+-- meaning: it came; what arrived outside of the period is not looked at.
 -- A row is (number, offset, event, place), a place being the hash of what is grouped by: its texts
 -- are looked up at the end. A device's rows are put into three orders: by event to find copies, by
 -- number, and by offset.
