@@ -42,10 +42,6 @@ bench-latency: $(READY)
 bench-sink: $(READY)
 	@exec $(BIN)/python -m tests.bench.sink
 
-# CPU of every named query over 5,000,000 events, and of the views on insert.
-bench-queries: $(READY)
-	@exec $(BIN)/python -m tests.bench.queries
-
 # Flame graphs of the gateway under load, into docs/.
 profile: $(READY)
 	@exec $(BIN)/python -m tests.bench.profile
