@@ -18,6 +18,7 @@ from sinks.clickhouse import present, sql, trace
 from sinks.command import ask, fail, load, server
 from sinks.config import PREFIXES, SinkConfig
 from sinks.letters.__main__ import app as letters_app
+from sinks.rebuild.command import replay_command
 from sinks.run import Stopped, run_clickhouse
 
 app = typer.Typer(
@@ -28,6 +29,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(letters_app)
+app.command("replay")(replay_command)
 
 
 @app.command("run")

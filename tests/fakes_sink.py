@@ -11,6 +11,7 @@ from uuid import UUID
 from aiokafka import TopicPartition
 
 from sinks.intent import Committed, Fenced, Pin, parse_metadata
+from sinks.pause import Pause
 from sinks.retry import Patience
 from sinks.rows import read_event
 from sinks.sink import (
@@ -177,6 +178,21 @@ class FakeOffsets:
             raise Fenced("told to fence")
         self._now = (offset, metadata)
         self.commits.append((offset, metadata))
+
+
+class FakePauses:
+    """At most one pause; remembers which ones were taken away."""
+
+    def __init__(self) -> None:
+        self.now: Pause | None = None
+        self.ended: list[str] = []
+
+    async def current(self) -> Pause | None:
+        return self.now
+
+    async def end(self, pause_id: str) -> None:
+        self.ended.append(pause_id)
+        self.now = None
 
 
 def make_patience() -> Patience:

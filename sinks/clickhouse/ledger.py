@@ -9,6 +9,8 @@ from sinks.clickhouse.tables import Table
 from sinks.rows import identity_of
 from sinks.sink import StoredChunk
 
+FORGOTTEN_SECONDS = 2**31  # the age of a chunk whose token lies with a table before the last swap
+
 _PLACE = """kafka_cluster = {cluster:String}
   AND kafka_topic = {topic:String}
   AND kafka_partition = {partition:UInt16}"""
@@ -31,7 +33,7 @@ class ClickHouseLedger:
         if not self._table.has_account:
             return found
         account = await self._chunk(
-            "telemetry.chunks", "chunk_end > {offset:UInt64}", topic, partition, values
+            self._table.chunks, "chunk_end > {offset:UInt64}", topic, partition, values
         )
         both = [one for one in (found, account) if one is not None]
         return max(both, key=lambda one: one.start, default=None)
@@ -71,7 +73,11 @@ LIMIT 1
         self, table: str, bound: str, topic: str, partition: int, values: dict[str, int]
     ) -> StoredChunk | None:
         sql = f"""
-SELECT chunk_start, max(chunk_end), dateDiff('second', max(inserted_at), now64(3))
+SELECT
+    chunk_start,
+    max(chunk_end),
+    if(max(inserted_at) <= (SELECT max(swapped_at) FROM telemetry.replays),
+        {{forgotten:UInt32}}, dateDiff('second', max(inserted_at), now64(3)))
 FROM {table}
 WHERE {_PLACE} AND {bound}
 GROUP BY chunk_start
@@ -91,6 +97,7 @@ LIMIT 1
             "cluster": self._cluster,
             "topic": topic,
             "partition": partition,
+            "forgotten": FORGOTTEN_SECONDS,
             **values,
         }
         found = await guarded(self._client.query(sql, parameters=parameters))

@@ -1,0 +1,152 @@
+"""A sink under load on a ClickHouse of its own, and replays that may be killed at any statement."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+import threading
+from datetime import date
+from pathlib import Path
+from uuid import uuid4
+
+from sinks.clickhouse import sql
+from sinks.clickhouse.present import plain
+from tests.clickhouse import ClickHouseUnderTest
+from tests.exactness import assert_exact, produce
+from tests.kafka import KafkaUnderTest, wait_until
+from tests.proxy import ClickHouseProxy, Dropped, Harm, Insert
+from tests.sink_rig import SinkRig
+
+SETTLED_DAYS = (date(2026, 10, 31), date(2026, 11, 1))
+
+
+class StatementProxy(ClickHouseProxy):
+    """Sees every statement, not only inserts with a token."""
+
+    def _insert(self, path: str, body: bytes) -> Insert | None:
+        found = super()._insert(path, body)
+        return found or Insert("", body.decode("utf-8", "replace"), 0)
+
+
+class KillAt(Harm):
+    """Kills a process at the first statement that has some words, before or after it is done."""
+
+    def __init__(self, words: str, *, is_done: bool, number: int = 1) -> None:
+        self.process: subprocess.Popen[str] | None = None
+        self._words = words
+        self._is_done = is_done
+        self._left = number
+        self.has_killed = False
+
+    def before(self, insert: Insert) -> None:
+        self._look(insert, is_done=False)
+
+    def after(self, insert: Insert) -> None:
+        self._look(insert, is_done=True)
+
+    def _look(self, insert: Insert, *, is_done: bool) -> None:
+        if self._words not in insert.table or is_done != self._is_done or self.has_killed:
+            return
+        self._left -= 1
+        if not self._left:
+            self.has_killed = True
+            assert self.process is not None
+            self.process.kill()
+            raise Dropped(self._words)
+
+
+class ReplayRig(SinkRig):
+    """An app whose events are all there, and one whose events keep coming."""
+
+    def __init__(self, kafka: KafkaUnderTest, clickhouse: ClickHouseUnderTest, folder: Path):
+        super().__init__(kafka, clickhouse, folder)
+        self.settled = f"settled-{uuid4()}"
+        self.proxy = StatementProxy(clickhouse.url)
+
+    def close(self) -> None:
+        super().close()
+        self.proxy.close()
+
+    def replay(
+        self, *arguments: str, harm: KillAt | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "sinks", "replay", *arguments]
+        environment = {
+            **os.environ,
+            "TELEMETRY_KAFKA_BOOTSTRAP": self.kafka.bootstrap,
+            "TELEMETRY_CLICKHOUSE_URL": self.proxy.url,
+            "TELEMETRY_CLICKHOUSE_USER": self.clickhouse.user,
+            "TELEMETRY_CLICKHOUSE_PASSWORD": self.clickhouse.password,
+            "TELEMETRY_SINK_GROUP": self.group,
+        }
+        self.proxy.harm = harm or Harm()
+        process = subprocess.Popen(
+            command, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        if harm is not None:
+            harm.process = process
+        output, errors = process.communicate(timeout=90)
+        self.proxy.harm = Harm()
+        return subprocess.CompletedProcess(command, process.returncode, output, errors)
+
+    def uuids(self) -> dict[str, str]:
+        """Which tables have the live names now."""
+        found = self.clickhouse.rows(
+            "SELECT name, toString(uuid) FROM system.tables WHERE database = 'telemetry'"
+        )
+        return dict(found)
+
+    def answers(self, app: str) -> dict[str, list[tuple[object, ...]]]:
+        """What every named query says of an app."""
+        return asyncio.run(self._answers(app))
+
+    async def _answers(self, app: str) -> dict[str, list[tuple[object, ...]]]:
+        client = await sql.connect(self.clickhouse.server())
+        first, last = (day.isoformat() for day in SETTLED_DAYS)
+        given = {"app": app, "from": first, "to": last, "device": f"{app}-1"}
+        (event_id,) = self.clickhouse.rows(
+            "SELECT toString(min(event_id)) FROM telemetry.events WHERE app_id = {app:String}",
+            app=app,
+        )[0]
+        given["event_id"] = event_id
+        try:
+            found: dict[str, list[tuple[object, ...]]] = {}
+            for name in sql.names():
+                wanted = {one.name for one in sql.load(name).params} & given.keys()
+                params = {key: given[key] for key in wanted}
+                answer = await sql.run_query(client, name, params, SETTLED_DAYS[1])
+                found[name] = [tuple(plain(value) for value in row) for row in answer.rows]
+            return found
+        finally:
+            await client.close()
+
+    def assert_exact(self) -> None:
+        for app in (self.settled, self.app):
+            assert_exact(self.kafka.bootstrap, self.clickhouse, app)
+
+
+class Load:
+    """Events of one app that keep coming, from a thread of its own, while it is entered."""
+
+    def __init__(self, rig: ReplayRig) -> None:
+        self._rig = rig
+        self._stop = threading.Event()
+        self.rounds = 0
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self) -> Load:
+        self._thread.start()
+        wait_until(lambda: self.rounds > 0, what="the first load")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join(30)
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            produce(self._rig.kafka.bootstrap, self._rig.app, seed=100 + self.rounds, count=40)
+            self.rounds += 1
+            self._stop.wait(0.5)
