@@ -8,16 +8,26 @@ import subprocess
 import sys
 import threading
 from datetime import date
+from itertools import repeat
 from pathlib import Path
 from uuid import uuid4
 
 from sinks.clickhouse import sql
+from sinks.clickhouse.pauses import ClickHousePauses
 from sinks.clickhouse.present import plain
+from sinks.clickhouse.shadow import Shadow
+from sinks.clickhouse.shadow_rows import ShadowRows
+from sinks.clickhouse.sink import known_settings
+from sinks.rebuild.log_reader import LogReader
+from sinks.rebuild.log_writer import LogWriter
+from sinks.rebuild.replay import Period, Replay, Swapped, Tools, begin
+from sinks.retry import Patience
 from tests.clickhouse import ClickHouseUnderTest
 from tests.exactness import assert_exact, produce
 from tests.kafka import KafkaUnderTest, wait_until
 from tests.proxy import ClickHouseProxy, Dropped, Harm, Insert
 from tests.sink_rig import SinkRig
+from tests.stored import StoredChunk, store
 
 SETTLED_DAYS = (date(2026, 10, 31), date(2026, 11, 1))
 
@@ -90,6 +100,56 @@ class ReplayRig(SinkRig):
         output, errors = process.communicate(timeout=90)
         self.proxy.harm = Harm()
         return subprocess.CompletedProcess(command, process.returncode, output, errors)
+
+    async def replay_here(self, replay: type[Replay], rows: type[ShadowRows]) -> Swapped:
+        """A replay in this process, of other make."""
+        reach = {"bootstrap_servers": self.kafka.bootstrap}
+        client = await sql.connect(self.clickhouse.server())
+        reader = await LogReader.open(reach)
+        try:
+            settings = await known_settings(client)
+            tools = Tools(
+                shadow=Shadow(client),
+                rows=rows(client, settings),
+                reader=reader,
+                writer=LogWriter(client, settings, 50_000, Patience(repeat(0.5))),
+                pauses=ClickHousePauses(client),
+                group=self.group,
+                accept_fewer=False,
+                show=lambda done, total: None,
+            )
+            return await replay(tools, await begin(tools, Period())).run()
+        finally:
+            await reader.close()
+            await client.close()
+
+    def store(self, chunk: StoredChunk) -> None:
+        """Rows that no log has."""
+
+        async def main() -> None:
+            client = await sql.connect(self.clickhouse.server())
+            try:
+                await store(client, chunk)
+            finally:
+                await client.close()
+
+        asyncio.run(main())
+
+    def forget_rows(self, condition: str) -> int:
+        """Rows of `events` vanish; how many."""
+        ((count,),) = self.clickhouse.rows(
+            f"SELECT count() FROM telemetry.events WHERE {condition}"
+        )
+        statement = f"ALTER TABLE telemetry.events DELETE WHERE {condition}"
+        assert self.clickhouse.ask(f"{statement} SETTINGS mutations_sync = 2") == (200, "")
+        return int(count)
+
+    def lose_offsets(self) -> None:
+        """The next sink has no commits to go by: it repeats the newest chunk of each partition."""
+        assert self.sinks[-1].stop() == 0
+        self.group = f"sink-{uuid4()}"
+        self.start("one")
+        self.wait_idle()
 
     def uuids(self) -> dict[str, str]:
         """Which tables have the live names now."""

@@ -5,17 +5,24 @@ The oracle is the log, as for the sink itself, and what the named queries answer
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
-from gateway.runtime import GOOD
+from gateway.runtime import FOUND_WRONG, GOOD
+from sinks.clickhouse.shadow_rows import ShadowRows
+from sinks.rebuild.replay import NotSwapped, Replay
+from sinks.rebuild.units import Unit
 from tests.clickhouse import ClickHouseUnderTest
-from tests.e2e.replay_rig import Load, ReplayRig
-from tests.exactness import produce
+from tests.e2e.replay_rig import KillAt, Load, ReplayRig
+from tests.exactness import produce, stored
+from tests.histories import event
 from tests.kafka import KafkaUnderTest, wait_until
+from tests.stored import StoredChunk
 
 # Chunks as large as the load allows: each is some statements of the replay, too.
 ROOMY: dict[str, Any] = {"chunk_rows": 1000, "chunk_age_seconds": 1.5}
@@ -71,10 +78,10 @@ STEPS = {
 def test_a_killed_replay_harms_nothing_and_is_resumed(rig: ReplayRig) -> None:
     before = rig.answers(rig.settled)
     permits = "SELECT count() FROM system.tables WHERE startsWith(name, 'replay_permit')"
-    for step, kill in STEPS.items():
+    for number, (step, kill) in enumerate(STEPS.items()):
         died = rig.replay(harm=kill)
         assert (died.returncode, kill.has_killed) == (-9, True), (step, died.stderr)
-        produce(rig.kafka.bootstrap, rig.app, seed=hash(step) % 1000, count=40)
+        produce(rig.kafka.bootstrap, rig.app, seed=200 + number, count=40)
         rig.wait_idle()  # the sink goes on, whatever the dead one had begun
         assert rig.answers(rig.settled) == before, step
 
@@ -86,3 +93,99 @@ def test_a_killed_replay_harms_nothing_and_is_resumed(rig: ReplayRig) -> None:
         assert rig.answers(rig.settled) == before, step
         assert rig.clickhouse.rows(SHADOW) == rig.clickhouse.rows(permits) == [["0"]]
     rig.assert_exact()
+
+
+def test_rows_that_were_lost_come_back_and_rows_of_another_cluster_stay(rig: ReplayRig) -> None:
+    elsewhere, others = f"elsewhere-{uuid4()}", [event(rig.settled) for _ in range(3)]
+    rig.store(StoredChunk(events=others, topic=elsewhere, dead=1))
+    before = rig.answers(rig.settled)
+    lost = rig.forget_rows("kafka_partition IN (SELECT any(kafka_partition) FROM telemetry.events)")
+
+    done = rig.replay()
+
+    assert lost > 0
+    assert done.returncode == GOOD, done.stderr
+    assert f", {lost} of them had been missing" in done.stdout
+    assert rig.answers(rig.settled) == before
+    kept = (
+        "SELECT count(), any(chunk_dead) FROM telemetry.events WHERE kafka_topic = {topic:String}"
+    )
+    assert rig.clickhouse.rows(kept, topic=elsewhere) == [["3", 1]]
+
+
+def test_a_new_view_has_old_events_also_those_that_are_not_read(rig: ReplayRig) -> None:
+    for statement in (
+        "CREATE TABLE telemetry.by_version (app_version String, n UInt64)"
+        " ENGINE = SummingMergeTree ORDER BY app_version"
+        " SETTINGS non_replicated_deduplication_window = 10000",
+        "CREATE MATERIALIZED VIEW telemetry.by_version_mv TO telemetry.by_version AS"
+        " SELECT app_version, count() AS n FROM telemetry.events GROUP BY app_version",
+    ):
+        assert rig.clickhouse.ask(statement) == (200, "")
+    counts = "SELECT app_version, {} AS n FROM telemetry.{} GROUP BY app_version ORDER BY 1"
+
+    done = rig.replay("--from", "2100-01-01")
+
+    assert done.returncode == GOOD, done.stderr
+    assert "; 0 offsets read from the log" in done.stdout
+    by_view = rig.clickhouse.rows(counts.format("sum(n)", "by_version"))
+    assert by_view == rig.clickhouse.rows(counts.format("count()", "events"))
+    assert len(by_view) > 0
+
+
+def test_a_chunk_repeated_after_the_swap_changes_nothing(rig: ReplayRig) -> None:
+    assert rig.replay().returncode == GOOD
+
+    rig.lose_offsets()
+
+    rig.assert_exact()
+
+
+def test_control_tables_that_do_not_know_of_the_swap_count_a_repeated_chunk_twice(
+    rig: ReplayRig,
+) -> None:
+    assert rig.replay().returncode == GOOD
+    assert rig.clickhouse.ask("TRUNCATE TABLE telemetry.replays") == (200, "")
+
+    rig.lose_offsets()
+
+    found = stored(rig.clickhouse, rig.settled)
+    assert found.hourly > found.unique_ids
+
+
+class NoCopies(ShadowRows):
+    """What the log does not have is left out."""
+
+    async def copy(self, units: Sequence[Unit], token: str) -> None:
+        pass
+
+
+def test_control_a_replay_without_the_rows_that_the_log_does_not_have_is_refused(
+    rig: ReplayRig,
+) -> None:
+    rig.store(StoredChunk(events=[event(rig.settled)], topic=f"elsewhere-{uuid4()}"))
+    before = rig.uuids()
+
+    with pytest.raises(NotSwapped, match="1 events missing"):
+        asyncio.run(rig.replay_here(Replay, NoCopies))
+
+    assert {name: rig.uuids()[name] for name in before} == before
+
+
+def test_control_a_swap_without_the_pause_loses_events(rig: ReplayRig) -> None:
+    class Hasty(Replay):
+        async def _agreed(self, pause_id: str) -> None:
+            """Nobody is asked."""
+
+        async def _exchange(self, pause_id: str) -> None:
+            """As if no sink had seen the permit, which it would within a second."""
+            await self._tools.pauses.end(pause_id)
+            await asyncio.to_thread(produce, rig.kafka.bootstrap, rig.app, seed=9, count=40)
+            await asyncio.to_thread(rig.wait_idle)
+            await self._tools.pauses.begin(pause_id)
+            await super()._exchange(pause_id)
+
+    asyncio.run(rig.replay_here(Hasty, ShadowRows))
+
+    with pytest.raises(AssertionError):
+        rig.assert_exact()
