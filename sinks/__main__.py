@@ -17,6 +17,7 @@ from gateway.runtime import BAD_USAGE, FOUND_WRONG, options_of, setup_logging, s
 from sinks.clickhouse import present, sql, trace
 from sinks.command import ask, fail, load, server
 from sinks.config import PREFIXES, SinkConfig
+from sinks.forget.command import forget_command
 from sinks.letters.__main__ import app as letters_app
 from sinks.rebuild.command import replay_command
 from sinks.run import Stopped, run_clickhouse
@@ -30,6 +31,7 @@ app = typer.Typer(
 )
 app.add_typer(letters_app)
 app.command("replay")(replay_command)
+app.command("forget")(forget_command)
 
 
 @app.command("run")

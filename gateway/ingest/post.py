@@ -20,6 +20,7 @@ from gateway.contract.verdict import Code, Kept, Rejection, Verdicts
 from gateway.edge.admission import Place, Shed, retry_after_seconds
 from gateway.edge.body import Body
 from gateway.edge.inflate import encoding_of, inflate
+from gateway.forgotten import without_forgotten
 from gateway.ingest.services import Services
 from gateway.prepare.batch import Outcomes, prepare
 from gateway.prepare.context import Origin
@@ -139,6 +140,8 @@ class Post:
                 self._country(),
                 protocol.is_retry(head),
             )
+            if services.wishes.stops_any:
+                batch = without_forgotten(batch, app_id, services.wishes)
             prepared = prepare(batch, origin)
             records += prepared.records
             services.counts.ignored(protocol.name, batch.ignored)
@@ -184,7 +187,7 @@ class Post:
     def _dead_records(self, outcomes: Outcomes, batch: Batch, origin: Origin) -> list[Record]:
         """The rejected events that their app's rate lets through."""
         services = self._services
-        rejected = outcomes.rejected
+        rejected = [one for one in outcomes.rejected if one.code is not Code.FORGOTTEN]
         now_seconds = services.now_ms() / 1000
         granted = services.reject_rate.take(origin.app_id, len(rejected), now_seconds)
         services.metrics.dead_letters.labels("kept").inc(granted)

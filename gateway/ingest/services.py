@@ -7,6 +7,7 @@ from collections.abc import Callable
 from msgspec import Struct
 
 from gateway.config import GatewayConfig
+from gateway.contract.forgotten import Wishes
 from gateway.edge.admission import Admission, AdmissionLimits
 from gateway.edge.body import BodyLimits
 from gateway.edge.callers import CallerLimits, Callers
@@ -26,6 +27,7 @@ class Services(Struct, frozen=True, kw_only=True):
     counts: Counts
     admission: Admission
     callers: Callers
+    wishes: Wishes
     reject_rate: RejectRate
     body_limits: BodyLimits
     country_header: bytes  # empty where no trusted edge tells the country
@@ -38,6 +40,7 @@ def services_of(
     keys: KeyRing,
     metrics: Metrics,
     now_ms: Callable[[], int],
+    wishes: Wishes,
 ) -> Services:
     """Raises ConfigError."""
     return Services(
@@ -60,6 +63,7 @@ def services_of(
                 trusted_proxies=config.trusted_proxies,
             )
         ),
+        wishes=wishes,
         reject_rate=RejectRate(config.dead_letters_per_second),
         body_limits=BodyLimits(
             max_bytes=config.max_body_bytes,

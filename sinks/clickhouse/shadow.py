@@ -182,12 +182,16 @@ class Shadow:
 
     async def drop(self) -> None:
         """Safe at any time: what has a live name is complete."""
+        await self.drop_permits()
+        await self._do(f"DROP DATABASE IF EXISTS {SHADOW} SYNC")
+
+    async def drop_permits(self) -> None:
+        """End the pauses of replays that died in them."""
         for (name,) in await self._rows(
             f"SELECT name FROM system.tables WHERE database = '{DATABASE}'"  # noqa: S608
             f" AND startsWith(name, '{PERMIT}')"
         ):
             await self._do(f"DROP TABLE IF EXISTS {DATABASE}.{name} SYNC")
-        await self._do(f"DROP DATABASE IF EXISTS {SHADOW} SYNC")
 
     async def _insert(self, table: str, rows: Sequence[Mapping[str, object]]) -> None:
         if not rows:

@@ -21,6 +21,7 @@ from sinks.clickhouse.shadow_rows import ShadowRows
 from sinks.clickhouse.sink import known_settings
 from sinks.command import fail, load
 from sinks.config import SinkConfig
+from sinks.forget.wishes import read_wishes
 from sinks.kafka_clients import reach
 from sinks.rebuild.log_reader import LogReader
 from sinks.rebuild.log_writer import LogWriter
@@ -98,6 +99,7 @@ async def _replay(
                              "go on with --resume, or drop it with --discard")  # fmt: skip
         if discard:
             return None
+        await shadow.drop_permits()
         reader = await LogReader.open(reach(config))
         try:
             settings = await known_settings(client)
@@ -108,7 +110,11 @@ async def _replay(
                     rows=ShadowRows(client, settings),
                     reader=reader,
                     writer=LogWriter(
-                        client, settings, config.dedup_window_offsets, Patience(_chances())
+                        client,
+                        settings,
+                        config.dedup_window_offsets,
+                        Patience(_chances()),
+                        await read_wishes(reach(config)),
                     ),
                     pauses=ClickHousePauses(client),
                     group=config.group,

@@ -81,6 +81,13 @@ class LogReader:
         except (KafkaError, OSError, TimeoutError) as error:
             raise _silent(error) from None
 
+    async def ends(self, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
+        try:
+            async with deadline(ASK_SECONDS):
+                return dict(await self._consumer.end_offsets(partitions))
+        except (KafkaError, OSError, TimeoutError) as error:
+            raise _silent(error) from None
+
     async def offset_at(self, partition: TopicPartition, time_ms: int) -> int | None:
         """The first offset that came to Kafka at `time_ms` or later; None: there is none yet."""
         try:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 import msgspec
 from clickhouse_connect.driver.asyncclient import AsyncClient
-from msgspec import structs
+from msgspec import Struct, structs
 
+from gateway.contract.forgotten import Wishes
 from sinks.brake import Brake
 from sinks.chunk_writer import ChunkWriter
 from sinks.clickhouse.ledger import ClickHouseLedger
@@ -17,7 +19,7 @@ from sinks.clickhouse.tables import EVENTS
 from sinks.metrics import Metrics
 from sinks.rebuild.units import Source, Unit
 from sinks.retry import Patience
-from sinks.sink import Bad, Chunk, Polled
+from sinks.sink import Bad, Block, Chunk, Polled, Row
 from sinks.window import IdWindow
 
 REBUILT = structs.replace(EVENTS, name=f"{SHADOW}.events", columns=(*EVENTS.columns, "inserted_at"))
@@ -31,10 +33,36 @@ class _Buried:
         pass
 
 
+class _Owner(Struct):
+    """Whose record it is."""
+
+    app_id: str
+    device_id: str
+    received_at: datetime
+    user_id: str = ""
+
+
 class _RebuiltSink(ClickHouseSink):
-    """Rows keep the time at which they were first stored."""
+    """Rows keep the time at which they were first stored; those of the forgotten are left out.
+
+    Left out here, they still make the window drop their copies, as it did when they were stored.
+    """
 
     inserted_at = ""
+    wishes = Wishes()
+
+    async def write(self, block: Block) -> None:
+        if len(self.wishes):
+            rows = [row for row in block.rows if not self._is_forgotten(row)]
+            block = structs.replace(block, rows=rows)
+        await super().write(block)
+
+    def _is_forgotten(self, row: Row) -> bool:
+        if not self.wishes.concerns(row.bucket[0]):
+            return False
+        of = msgspec.json.decode(row.value, type=_Owner)
+        received_ms = int(of.received_at.timestamp() * 1000)
+        return self.wishes.erases(of.app_id, of.device_id, of.user_id, received_ms)
 
     def _constant(self, chunk: Chunk) -> bytes:
         constant = super()._constant(chunk)
@@ -49,10 +77,12 @@ class LogWriter:
     def __init__(
         self, client: AsyncClient, settings: Mapping[str, str], window_offsets: int,
         patience: Patience,
+        wishes: Wishes,
     ) -> None:  # fmt: skip
         self._client = client
         self._window_offsets = window_offsets
         self._sink = _RebuiltSink(client, REBUILT, settings, LONG_SECONDS)
+        self._sink.wishes = wishes
         brake = Brake(NO_BRAKE, 100.0)
         self._writer = ChunkWriter(EVENTS.read, self._sink, _Buried(), brake, Metrics(), patience)
         self._window = IdWindow(window_offsets)

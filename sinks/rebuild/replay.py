@@ -167,7 +167,8 @@ class Replay:
         copied = [unit for unit in batch if not unit.from_log]
         if copied:
             await self._copy(copied, f"replay:{self._begun.id}:{self._batch}")
-        for unit in (one for one in batch if one.from_log):
+        read = [unit for unit in batch if unit.from_log]
+        for unit in read:
             name = TopicPartition(unit.source.topic, unit.source.partition)
             records = await self._tools.reader.read(name, unit.start, unit.end)
             if records is None:  # its time in the log is over: as the live table has it
@@ -176,6 +177,8 @@ class Replay:
             await self._tools.writer.write(unit, records)
             self._read += unit.end - unit.start
             self._positions[unit.source] = unit.end
+        if read:
+            await self._tools.rows.copy_account(read)
 
     async def _copy(self, units: Sequence[Unit], token: str) -> None:
         await self._tools.rows.copy(units, token)

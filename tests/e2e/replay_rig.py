@@ -10,8 +10,10 @@ import threading
 from datetime import date
 from itertools import repeat
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
+from gateway.contract.forgotten import Wishes
 from sinks.clickhouse import sql
 from sinks.clickhouse.pauses import ClickHousePauses
 from sinks.clickhouse.present import plain
@@ -28,6 +30,9 @@ from tests.kafka import KafkaUnderTest, wait_until
 from tests.proxy import ClickHouseProxy, Dropped, Harm, Insert
 from tests.sink_rig import SinkRig
 from tests.stored import StoredChunk, store
+
+# Chunks as large as the load allows: each is some statements of the replay, too.
+ROOMY: dict[str, Any] = {"chunk_rows": 1000, "chunk_age_seconds": 1.5}
 
 SETTLED_DAYS = (date(2026, 10, 31), date(2026, 11, 1))
 
@@ -112,7 +117,7 @@ class ReplayRig(SinkRig):
                 shadow=Shadow(client),
                 rows=rows(client, settings),
                 reader=reader,
-                writer=LogWriter(client, settings, 50_000, Patience(repeat(0.5))),
+                writer=LogWriter(client, settings, 50_000, Patience(repeat(0.5)), Wishes()),
                 pauses=ClickHousePauses(client),
                 group=self.group,
                 accept_fewer=False,
@@ -135,7 +140,7 @@ class ReplayRig(SinkRig):
 
         asyncio.run(main())
 
-    def forget_rows(self, condition: str) -> int:
+    def lose_rows(self, condition: str) -> int:
         """Rows of `events` vanish; how many."""
         ((count,),) = self.clickhouse.rows(
             f"SELECT count() FROM telemetry.events WHERE {condition}"
@@ -144,11 +149,19 @@ class ReplayRig(SinkRig):
         assert self.clickhouse.ask(f"{statement} SETTINGS mutations_sync = 2") == (200, "")
         return int(count)
 
+    def leftovers(self) -> int:
+        """Shadow databases and permits that are still there."""
+        ((found,),) = self.clickhouse.rows(
+            "SELECT (SELECT count() FROM system.databases WHERE name = 'telemetry_replay')"
+            " + (SELECT count() FROM system.tables WHERE startsWith(name, 'replay_permit'))"
+        )
+        return int(found)
+
     def lose_offsets(self) -> None:
         """The next sink has no commits to go by: it repeats the newest chunk of each partition."""
         assert self.sinks[-1].stop() == 0
         self.group = f"sink-{uuid4()}"
-        self.start("one")
+        self.start("one", **ROOMY)
         self.wait_idle()
 
     def uuids(self) -> dict[str, str]:

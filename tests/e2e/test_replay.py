@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -18,24 +16,20 @@ from sinks.clickhouse.shadow_rows import ShadowRows
 from sinks.rebuild.replay import NotSwapped, Replay
 from sinks.rebuild.units import Unit
 from tests.clickhouse import ClickHouseUnderTest
-from tests.e2e.replay_rig import KillAt, Load, ReplayRig
-from tests.exactness import produce, stored
+from tests.e2e.replay_rig import ROOMY, KillAt, Load, ReplayRig
+from tests.exactness import assert_exact, produce, stored
 from tests.histories import event
 from tests.kafka import KafkaUnderTest, wait_until
 from tests.stored import StoredChunk
 
-# Chunks as large as the load allows: each is some statements of the replay, too.
-ROOMY: dict[str, Any] = {"chunk_rows": 1000, "chunk_age_seconds": 1.5}
 
-SHADOW = "SELECT count() FROM system.databases WHERE name = 'telemetry_replay'"
-
-
-@pytest.fixture
-def rig(kafka: KafkaUnderTest, tmp_path: Path) -> Iterator[ReplayRig]:
-    clickhouse = ClickHouseUnderTest(tmp_path / "clickhouse")
+@pytest.fixture(scope="module")
+def rig(kafka: KafkaUnderTest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReplayRig]:
+    folder = tmp_path_factory.mktemp("replay")
+    clickhouse = ClickHouseUnderTest(folder / "clickhouse")
     clickhouse.start()
     clickhouse.migrate()
-    under_test = ReplayRig(kafka, clickhouse, tmp_path)
+    under_test = ReplayRig(kafka, clickhouse, folder)
     produce(kafka.bootstrap, under_test.settled, seed=1, count=600)
     under_test.start("one", **ROOMY)
     under_test.wait_idle()
@@ -57,19 +51,21 @@ def test_tables_rebuilt_under_load_answer_the_same_and_go_on_exactly(rig: Replay
     rig.assert_exact()
     swapped = {name for name, uuid in rig.uuids().items() if uuid != uuids.get(name)}
     assert swapped >= {"events", "chunks", "sessions", "device_days", "hourly", "crash_groups"}
-    assert rig.clickhouse.rows(SHADOW) == [["0"]]
+    assert rig.leftovers() == 0
+
+    rig.lose_offsets()  # and a chunk from before the swap is repeated after it
+
+    rig.assert_exact()
 
 
-# Statements of a replay, and whether it is killed before or after each is done. In its pause the
-# sink has to help itself.
+# Statements of a replay at which it is killed, before or after each is done; the next one goes on.
 STEPS = {
     "while tables are made": KillAt("CREATE MATERIALIZED VIEW", is_done=True),
     "tables made, nobody knows": KillAt("replay_tables (", is_done=False),
     "announced, nothing written": KillAt("replay_units (", is_done=True),
-    "in the log's first chunk": KillAt("telemetry_replay.events", is_done=True),
-    "in its second": KillAt("telemetry_replay.events", is_done=False, number=2),
-    "pause asked for": KillAt("CREATE TABLE telemetry.replay_permit", is_done=True),
-    "before the swap": KillAt("EXCHANGE TABLES", is_done=False),
+    "in the first chunk": KillAt("telemetry_replay.events", is_done=True),
+    "in the third": KillAt("telemetry_replay.events", is_done=False, number=3),
+    "in its pause, before the swap": KillAt("EXCHANGE TABLES", is_done=False),
     "after the swap": KillAt("EXCHANGE TABLES", is_done=True),
     "while the old ones are dropped": KillAt("DROP DATABASE", is_done=False),
 }
@@ -77,29 +73,31 @@ STEPS = {
 
 def test_a_killed_replay_harms_nothing_and_is_resumed(rig: ReplayRig) -> None:
     before = rig.answers(rig.settled)
-    permits = "SELECT count() FROM system.tables WHERE startsWith(name, 'replay_permit')"
+    resume: list[str] = []
     for number, (step, kill) in enumerate(STEPS.items()):
-        died = rig.replay(harm=kill)
+        died = rig.replay(*resume, harm=kill)
         assert (died.returncode, kill.has_killed) == (-9, True), (step, died.stderr)
         produce(rig.kafka.bootstrap, rig.app, seed=200 + number, count=40)
         rig.wait_idle()  # the sink goes on, whatever the dead one had begun
         assert rig.answers(rig.settled) == before, step
+        resume = ["--resume"]
+    again = rig.replay()
+    done = rig.replay("--resume")
 
-        again = rig.replay()
-        done = rig.replay("--resume")
-
-        assert "--resume" in again.stderr, step
-        assert (again.returncode, done.returncode) == (FOUND_WRONG, GOOD), (step, done.stderr)
-        assert rig.answers(rig.settled) == before, step
-        assert rig.clickhouse.rows(SHADOW) == rig.clickhouse.rows(permits) == [["0"]]
+    assert (again.returncode, done.returncode) == (FOUND_WRONG, GOOD), done.stderr
+    assert "--resume" in again.stderr
+    assert rig.answers(rig.settled) == before
+    assert rig.leftovers() == 0
     rig.assert_exact()
 
 
-def test_rows_that_were_lost_come_back_and_rows_of_another_cluster_stay(rig: ReplayRig) -> None:
+def test_lost_rows_come_back_rows_of_no_log_stay_and_a_new_view_has_all(rig: ReplayRig) -> None:
     elsewhere, others = f"elsewhere-{uuid4()}", [event(rig.settled) for _ in range(3)]
     rig.store(StoredChunk(events=others, topic=elsewhere, dead=1))
     before = rig.answers(rig.settled)
-    lost = rig.forget_rows("kafka_partition IN (SELECT any(kafka_partition) FROM telemetry.events)")
+    lost = rig.lose_rows("kafka_partition IN (SELECT any(kafka_partition) FROM telemetry.events)")
+    for statement in NEW_VIEW:
+        assert rig.clickhouse.ask(statement) == (200, "")
 
     done = rig.replay()
 
@@ -111,46 +109,18 @@ def test_rows_that_were_lost_come_back_and_rows_of_another_cluster_stay(rig: Rep
         "SELECT count(), any(chunk_dead) FROM telemetry.events WHERE kafka_topic = {topic:String}"
     )
     assert rig.clickhouse.rows(kept, topic=elsewhere) == [["3", 1]]
-
-
-def test_a_new_view_has_old_events_also_those_that_are_not_read(rig: ReplayRig) -> None:
-    for statement in (
-        "CREATE TABLE telemetry.by_version (app_version String, n UInt64)"
-        " ENGINE = SummingMergeTree ORDER BY app_version"
-        " SETTINGS non_replicated_deduplication_window = 10000",
-        "CREATE MATERIALIZED VIEW telemetry.by_version_mv TO telemetry.by_version AS"
-        " SELECT app_version, count() AS n FROM telemetry.events GROUP BY app_version",
-    ):
-        assert rig.clickhouse.ask(statement) == (200, "")
     counts = "SELECT app_version, {} AS n FROM telemetry.{} GROUP BY app_version ORDER BY 1"
-
-    done = rig.replay("--from", "2100-01-01")
-
-    assert done.returncode == GOOD, done.stderr
-    assert "; 0 offsets read from the log" in done.stdout
     by_view = rig.clickhouse.rows(counts.format("sum(n)", "by_version"))
     assert by_view == rig.clickhouse.rows(counts.format("count()", "events"))
-    assert len(by_view) > 0
 
 
-def test_a_chunk_repeated_after_the_swap_changes_nothing(rig: ReplayRig) -> None:
-    assert rig.replay().returncode == GOOD
-
-    rig.lose_offsets()
-
-    rig.assert_exact()
-
-
-def test_control_tables_that_do_not_know_of_the_swap_count_a_repeated_chunk_twice(
-    rig: ReplayRig,
-) -> None:
-    assert rig.replay().returncode == GOOD
-    assert rig.clickhouse.ask("TRUNCATE TABLE telemetry.replays") == (200, "")
-
-    rig.lose_offsets()
-
-    found = stored(rig.clickhouse, rig.settled)
-    assert found.hourly > found.unique_ids
+NEW_VIEW = (
+    "CREATE TABLE telemetry.by_version (app_version String, n UInt64)"
+    " ENGINE = SummingMergeTree ORDER BY app_version"
+    " SETTINGS non_replicated_deduplication_window = 10000",
+    "CREATE MATERIALIZED VIEW telemetry.by_version_mv TO telemetry.by_version AS"
+    " SELECT app_version, count() AS n FROM telemetry.events GROUP BY app_version",
+)
 
 
 class NoCopies(ShadowRows):
@@ -173,6 +143,8 @@ def test_control_a_replay_without_the_rows_that_the_log_does_not_have_is_refused
 
 
 def test_control_a_swap_without_the_pause_loses_events(rig: ReplayRig) -> None:
+    app = f"hasty-{uuid4()}"
+
     class Hasty(Replay):
         async def _agreed(self, pause_id: str) -> None:
             """Nobody is asked."""
@@ -180,7 +152,7 @@ def test_control_a_swap_without_the_pause_loses_events(rig: ReplayRig) -> None:
         async def _exchange(self, pause_id: str) -> None:
             """As if no sink had seen the permit, which it would within a second."""
             await self._tools.pauses.end(pause_id)
-            await asyncio.to_thread(produce, rig.kafka.bootstrap, rig.app, seed=9, count=40)
+            await asyncio.to_thread(produce, rig.kafka.bootstrap, app, seed=9, count=40)
             await asyncio.to_thread(rig.wait_idle)
             await self._tools.pauses.begin(pause_id)
             await super()._exchange(pause_id)
@@ -188,4 +160,19 @@ def test_control_a_swap_without_the_pause_loses_events(rig: ReplayRig) -> None:
     asyncio.run(rig.replay_here(Hasty, ShadowRows))
 
     with pytest.raises(AssertionError):
-        rig.assert_exact()
+        assert_exact(rig.kafka.bootstrap, rig.clickhouse, app)
+
+
+def test_control_tables_that_do_not_know_of_the_swap_count_a_repeated_chunk_twice(
+    rig: ReplayRig,
+) -> None:
+    done = rig.replay("--from", "2100-01-01")
+    assert "; 0 offsets read from the log" in done.stdout
+    assert rig.clickhouse.ask("TRUNCATE TABLE telemetry.replays") == (200, "")
+    before = stored(rig.clickhouse, rig.settled)
+
+    rig.lose_offsets()
+
+    after = stored(rig.clickhouse, rig.settled)
+    assert after.unique_ids == before.unique_ids
+    assert after.hourly > before.hourly
