@@ -67,7 +67,7 @@ def create_app(
 
     Raises ConfigError.
     """
-    services = services_of(config, publisher, keys, metrics, now_ms, wishes or Wishes())
+    services = services_of(config, publisher, keys, metrics, now_ms, wishes)
     metrics.watch(services.admission)
     other = Starlette(routes=service_routes(publisher, metrics_page or metrics.page))
     return Gateway(Dispatch(config, services, protocols), other)

@@ -42,8 +42,9 @@ class Wishes:
         self._wishes: dict[str, Wish] = {}
         self._apps: dict[str, set[Kind]] = {}
 
-    def __len__(self) -> int:
-        return len(self._wishes)
+    @property
+    def is_empty(self) -> bool:
+        return not self._wishes
 
     def take(self, key: bytes | None, value: bytes | None) -> None:
         """The next record. One that cannot be read is nobody's wish."""

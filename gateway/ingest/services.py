@@ -40,7 +40,7 @@ def services_of(
     keys: KeyRing,
     metrics: Metrics,
     now_ms: Callable[[], int],
-    wishes: Wishes,
+    wishes: Wishes | None = None,
 ) -> Services:
     """Raises ConfigError."""
     return Services(
@@ -63,7 +63,7 @@ def services_of(
                 trusted_proxies=config.trusted_proxies,
             )
         ),
-        wishes=wishes,
+        wishes=Wishes() if wishes is None else wishes,
         reject_rate=RejectRate(config.dead_letters_per_second),
         body_limits=BodyLimits(
             max_bytes=config.max_body_bytes,

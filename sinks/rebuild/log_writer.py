@@ -52,7 +52,7 @@ class _RebuiltSink(ClickHouseSink):
     wishes = Wishes()
 
     async def write(self, block: Block) -> None:
-        if len(self.wishes):
+        if not self.wishes.is_empty:
             rows = [row for row in block.rows if not self._is_forgotten(row)]
             block = structs.replace(block, rows=rows)
         await super().write(block)

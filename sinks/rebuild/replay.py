@@ -206,7 +206,10 @@ class Replay:
                 f"{one.missing} events missing, {one.doubled} rows twice"
                 for one in wrong
             )
-            raise NotSwapped(f"the rebuilt rows are not the live ones:{lines}")
+            raise NotSwapped(
+                f"the rebuilt rows are not the live ones:{lines}\nIf somebody was forgotten who "
+                "still had rows, run forget again first"
+            )
         self._more += sum(max(0, one.rebuilt - one.live) for one in found)
 
     async def _check_views(self, left: list[str]) -> None:

@@ -87,7 +87,15 @@ class ReplayRig(SinkRig):
     def replay(
         self, *arguments: str, harm: KillAt | None = None
     ) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "sinks", "replay", *arguments]
+        return self._command("replay", *arguments, harm=harm)
+
+    def forget(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return self._command("forget", *arguments)
+
+    def _command(
+        self, *arguments: str, harm: KillAt | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "sinks", *arguments]
         environment = {
             **os.environ,
             "TELEMETRY_KAFKA_BOOTSTRAP": self.kafka.bootstrap,
@@ -170,6 +178,15 @@ class ReplayRig(SinkRig):
             "SELECT name, toString(uuid) FROM system.tables WHERE database = 'telemetry'"
         )
         return dict(found)
+
+    async def ask(self, name: str, app: str, first: str, last: str) -> list[dict[str, object]]:
+        """What a named query says, by column."""
+        client = await sql.connect(self.clickhouse.server())
+        try:
+            given = {"app": app, "from": first, "to": last}
+            return (await sql.run_query(client, name, given, SETTLED_DAYS[1])).as_objects()
+        finally:
+            await client.close()
 
     def answers(self, app: str) -> dict[str, list[tuple[object, ...]]]:
         """What every named query says of an app."""

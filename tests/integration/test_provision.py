@@ -14,11 +14,11 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
-from gateway.contract.topics import APP_EVENTS, APP_EVENTS_DEAD
+from gateway.contract.topics import APP_EVENTS, TOPICS
 from infra.provision import ProvisionError, ProvisionOptions, provision
 from tests.kafka import KafkaUnderTest, wait_until
 
-NAMES = [APP_EVENTS.name, APP_EVENTS_DEAD.name]
+NAMES = [one.name for one in TOPICS]
 
 
 @pytest.fixture(scope="module")

@@ -28,7 +28,7 @@ INTERFACE = {
     "account": (
         PERIOD,
         "hour in_kafka stored duplicates_dropped dead_lettered rejected_at_the_door"
-        " rejected_by_reason difference replayed",
+        " rejected_by_reason difference replayed forgotten",
     ),
     "crash_free_devices": (PERIOD, "app_version devices crash_free_percent"),
     "crash_free_sessions": (PERIOD, "app_version sessions crash_free_percent"),
