@@ -150,7 +150,9 @@ class Fetcher(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's ba
     def watch_ended(self, task: asyncio.Task[None]) -> None:
         """Without the watch for pauses, which never ends by itself, none would be over."""
         error = None if task.cancelled() else task.exception()
-        if isinstance(error, Exception):
+        if isinstance(error, Misconfigured):
+            self._fail(Stopped(str(error)))
+        elif isinstance(error, Exception):
             self._fail(error)
 
     def _fail(self, error: Exception) -> None:

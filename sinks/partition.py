@@ -248,12 +248,13 @@ class Partition:
         return resume
 
     async def _stored(self, resume: Resume) -> set[int] | None:
-        """The offsets of a chunk's rows, for one whose token may be forgotten."""
+        """The offsets of a chunk that are done, for one whose token may be forgotten."""
         if resume.end is None or not resume.is_old:
             return None
         topic, partition = self.name
         found = await self._ledger.identities(topic, partition, resume.offset, resume.end)
-        return {offset for offset, _ in found}
+        forgotten = await self._ledger.forgotten(topic, partition, resume.offset, resume.end)
+        return {offset for offset, _ in found} | forgotten
 
     async def _fill_window(self, position: int) -> None:
         if not self._window_offsets:

@@ -14,7 +14,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from sinks.sink import Misconfigured, Retryable
+from sinks.sink import Retryable
 
 log = logging.getLogger(__name__)
 
@@ -66,12 +66,13 @@ class Gate:
                     wake()
 
     async def watch(self) -> None:
-        """Look again and again; a server that does not answer leaves things as they are."""
+        """Look again and again; a server that does not answer leaves things as they are.
+
+        Raises Misconfigured.
+        """
         while True:
             await asyncio.sleep(LOOK_SECONDS if self.pause is None else LOOK_PAUSED_SECONDS)
             try:
                 await self.look()
             except Retryable as error:
                 log.warning("whether to pause is not known: %s", error)
-            except Misconfigured as error:
-                log.error("whether to pause is not known: %s", error)  # noqa: TRY400

@@ -108,6 +108,7 @@ class FakeLedger:
         self.age_seconds = 0.0
         self.fail_next = 0
         self.newest_chunk: StoredChunk | None = None
+        self.gone: set[int] = set()  # forgotten since
         self.last: tuple[int, str] | None = None
 
     async def newest(self, topic: str, partition: int, from_offset: int) -> StoredChunk | None:
@@ -129,6 +130,9 @@ class FakeLedger:
         self._answer()
         found = [row for _, row in self._sink.rows if start <= row.offset < end]
         return [(row.offset, row.identity or b"") for row in found]
+
+    async def forgotten(self, topic: str, partition: int, start: int, end: int) -> set[int]:
+        return {offset for offset in self.gone if start <= offset < end}
 
     async def last_row(self, topic: str, partition: int) -> tuple[int, str] | None:
         return self.last

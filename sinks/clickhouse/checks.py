@@ -28,6 +28,7 @@ async def check_tables(client: AsyncClient, tables: Sequence[Table]) -> None:
         if table.has_account:
             await _check_columns(client, f"{DATABASE}.chunks", CHUNK_COLUMNS)
             await _check_columns(client, f"{DATABASE}.replays", ("swapped_at",))
+            await _check_columns(client, f"{DATABASE}.forgotten", ("kafka_offset",))
     await _check_windows(client)
 
 

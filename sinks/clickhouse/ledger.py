@@ -57,6 +57,15 @@ ORDER BY kafka_offset
         rows = await self._query(sql, topic, partition, {"start": max(0, start), "end": end})
         return [(_int(row[0]), identity_of(str(row[1]), str(row[2]), str(row[3]))) for row in rows]
 
+    async def forgotten(self, topic: str, partition: int, start: int, end: int) -> set[int]:
+        sql = f"""
+SELECT kafka_offset
+FROM telemetry.forgotten
+WHERE {_PLACE} AND kafka_offset >= {{start:UInt64}} AND kafka_offset < {{end:UInt64}}
+"""  # noqa: S608  # constants only; values are server-side parameters
+        rows = await self._query(sql, topic, partition, {"start": start, "end": end})
+        return {_int(row[0]) for row in rows}
+
     async def last_row(self, topic: str, partition: int) -> tuple[int, str] | None:
         event_id = "toString(event_id)" if self._table.drops_copies else "''"
         sql = f"""

@@ -16,6 +16,7 @@ from sinks.rebuild.units import LiveChunk, Source, Unit
 _PLACE = """kafka_cluster = {cluster:String}
   AND kafka_topic = {topic:String}
   AND kafka_partition = {partition:UInt16}"""
+_YOUNG = "received_at > now() - INTERVAL 390 DAY"  # `events` drops rows after 400
 _BETWEEN = "kafka_offset >= {start:UInt64} AND kafka_offset < {end:UInt64}"
 _SOURCE = "kafka_cluster, kafka_topic, kafka_partition"
 NO_END = 2**63
@@ -54,11 +55,11 @@ SELECT {_SOURCE}, app_id, sum(live), sum(rebuilt)
 FROM
 (
     SELECT {_SOURCE}, app_id, count() AS live, 0 AS rebuilt FROM {DATABASE}.events
-    WHERE of_rows
+    WHERE of_rows AND {_YOUNG}
     GROUP BY {_SOURCE}, app_id
     UNION ALL
     SELECT {_SOURCE}, app_id, 0, count() FROM {SHADOW}.events
-    WHERE of_rows
+    WHERE of_rows AND {_YOUNG}
     GROUP BY {_SOURCE}, app_id
 )
 GROUP BY {_SOURCE}, app_id
@@ -66,7 +67,7 @@ GROUP BY {_SOURCE}, app_id
 
 _MISSING = f"""
 SELECT count() FROM {DATABASE}.events
-WHERE {_PLACE} AND {_BETWEEN} AND app_id = {{app:String}}
+WHERE {_PLACE} AND {_BETWEEN} AND app_id = {{app:String}} AND {_YOUNG}
   AND (device_id, event_id) NOT IN (
     SELECT device_id, event_id FROM {SHADOW}.events WHERE {_PLACE} AND app_id = {{app:String}}
   )

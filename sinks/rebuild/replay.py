@@ -132,8 +132,8 @@ class Replay:
             for _ in range(CATCH_UP_ROUNDS):
                 if await self._fill() <= NEARLY:
                     break
-            await self._check_views(left)
             await self._check_rows(is_last=False)
+            await self._check_views(left)
             seconds = await self._swap_in_a_pause()
         rows = await self._tools.rows.count(DATABASE)
         await self._tools.shadow.drop()

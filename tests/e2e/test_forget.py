@@ -147,6 +147,6 @@ def test_gateways_stop_a_forgotten_device_within_seconds(
         assert [one["code"] for one in post(device)["rejected"]] == ["forgotten"]
         assert post("another")["accepted"] == 1
         _, page = gateway.get("/metrics")
-        assert 'telemetry_gateway_rejections_total{reason="forgotten"}' in page
+        assert 'telemetry_gateway_rejected_events_total{code="forgotten"}' in page
     finally:
         assert gateway.stop() == GOOD

@@ -140,6 +140,8 @@ def test_control_a_replay_without_the_rows_that_the_log_does_not_have_is_refused
         asyncio.run(rig.replay_here(Replay, NoCopies))
 
     assert {name: rig.uuids()[name] for name in before} == before
+    assert rig.replay("--discard").returncode == GOOD
+    assert rig.leftovers() == 0
 
 
 def test_control_a_swap_without_the_pause_loses_events(rig: ReplayRig) -> None:
