@@ -175,6 +175,10 @@ class ShadowRows:
         )
         await guarded(self._client.command(sql), LONG_SECONDS)
 
+    async def forgotten(self) -> int:
+        """Rows that were deleted for somebody who asked to be forgotten."""
+        return int((await self._rows(f"SELECT count() FROM {DATABASE}.forgotten FINAL"))[0][0])  # noqa: S608
+
     async def count(self, database: str) -> int:
         return int((await self._rows(f"SELECT count() FROM {database}.events"))[0][0])  # noqa: S608
 

@@ -213,8 +213,10 @@ class Replay:
         self._more += sum(max(0, one.rebuilt - one.live) for one in found)
 
     async def _check_views(self, left: list[str]) -> None:
-        """Live first, so that the rebuilt tables have all of it. Raises NotSwapped."""
+        """Live first, so that the rebuilt tables have all of it. A row that was forgotten may have
+        been the only one of its group. Raises NotSwapped."""
         rows = self._tools.rows
+        forgotten = await rows.forgotten()
         names = [one for one in left if one not in ("events", "chunks")]
         live = {name: await rows.view_rows(DATABASE, name) for name in names}
         await self._fill()
@@ -224,7 +226,7 @@ class Replay:
                 if partition not in rebuilt:
                     await rows.carry(name, partition)
                     log.info("%s: partition %s is carried over as it is", name, partition)
-                elif rebuilt[partition] < count and not self._tools.accept_fewer:
+                elif rebuilt[partition] + forgotten < count and not self._tools.accept_fewer:
                     raise NotSwapped(
                         f"{name}, partition {partition}: {count} rows live, {rebuilt[partition]} "
                         "rebuilt: `events` has no rows of some of them any more, or merges have "

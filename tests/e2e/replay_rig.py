@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import subprocess
 import sys
@@ -13,7 +14,10 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from aiokafka import AIOKafkaProducer
+
 from gateway.contract.forgotten import Wishes
+from gateway.contract.topics import APP_FORGOTTEN
 from sinks.clickhouse import sql
 from sinks.clickhouse.pauses import ClickHousePauses
 from sinks.clickhouse.present import plain
@@ -79,6 +83,7 @@ class ReplayRig(SinkRig):
         super().__init__(kafka, clickhouse, folder)
         self.settled = f"settled-{uuid4()}"
         self.proxy = StatementProxy(clickhouse.url)
+        self._marks: list[str] = []
 
     def close(self) -> None:
         super().close()
@@ -90,7 +95,19 @@ class ReplayRig(SinkRig):
         return self._command("replay", *arguments, harm=harm)
 
     def forget(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return self._command("forget", *arguments)
+        done = self._command("forget", *arguments)
+        self._marks += [json.loads(done.stdout)["mark"]] if done.stdout else []
+        return done
+
+    async def take_back_wishes(self) -> None:
+        """Other tests read the same log into tables of their own."""
+        producer = AIOKafkaProducer(bootstrap_servers=self.kafka.bootstrap)
+        await producer.start()
+        try:
+            for mark in self._marks:
+                await producer.send_and_wait(APP_FORGOTTEN.name, None, mark.encode())
+        finally:
+            await producer.stop()
 
     def _command(
         self, *arguments: str, harm: KillAt | None = None

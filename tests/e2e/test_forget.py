@@ -31,6 +31,7 @@ def rig(kafka: KafkaUnderTest, tmp_path: Path) -> Iterator[ReplayRig]:
     clickhouse.migrate()
     under_test = ReplayRig(kafka, clickhouse, tmp_path)
     yield under_test
+    asyncio.run(under_test.take_back_wishes())
     under_test.close()
     clickhouse.stop()
 
