@@ -60,9 +60,10 @@ def steps_of(who: Who) -> list[Step]:
     )
     if who.kind is Kind.DEVICE and who.until_ms is None:  # also what `events` no longer knows
         sessions = days = f"{app} AND device_id = {own}"
-    quoted = _text(json.dumps(who.identifier, ensure_ascii=False))
+    quoted = {json.dumps(who.identifier, ensure_ascii=one) for one in (True, False)}
+    tells = " OR ".join(f"position(original, {_text(one)}) > 0" for one in sorted(quoted))
     named = f"(position(crash_reason, {own}) > 0 OR position(crash_stack, {own}) > 0)"
-    letters = f"{app}{dead} AND (position(original, {quoted}) > 0"
+    letters = f"{app}{dead} AND ({tells}"
     letters += f" OR device_id = {own})" if who.kind is Kind.DEVICE else ")"
     return [
         Step("sessions", "sessions", sessions),

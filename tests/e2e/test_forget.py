@@ -64,7 +64,7 @@ def account(rig: ReplayRig) -> dict[str, int]:
 def test_who_is_forgotten_is_gone_everywhere_and_no_replay_brings_them_back(
     rig: ReplayRig,
 ) -> None:
-    gone, user, other = (f"{kind}-{uuid4()}'\\" for kind in ("gone", "user", "other"))
+    gone, user, other = (f"{kind}-ü'\\-{uuid4()}" for kind in ("gone", "user", "other"))
     crash = {"event_type": "app_crash", "crash_group": 7, "crash_reason": f"no {gone} here"}
     again = rig.record(device_id=gone)
     rig.send(
@@ -99,7 +99,7 @@ def test_who_is_forgotten_is_gone_everywhere_and_no_replay_brings_them_back(
     }  # fmt: skip
     assert replayed.returncode == GOOD, replayed.stderr
     for identifier in (gone, user):
-        assert set(rows_that_name(rig, identifier).values()) == {0}
+        assert set(rows_that_name(rig, identifier[-36:]).values()) == {0}
     assert rig.rows("device_id") == [other, other]
     assert before == {
         "in_kafka": 8, "stored": 6, "duplicates_dropped": 1, "dead_lettered": 1, "difference": 0,
