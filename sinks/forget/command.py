@@ -106,19 +106,24 @@ async def _until_stored(config: SinkConfig) -> None:
     """Until the sink has stored all that the log holds now. Raises NotForgotten, Retryable."""
     reader = await LogReader.open(reach(config))
     try:
-        topics = (APP_EVENTS.name, APP_EVENTS_DEAD.name)
-        partitions = [name for topic in topics for name in await reader.partitions(topic)]
-        ends = await reader.ends(partitions)
-        until = time.monotonic() + STORED_SECONDS
-        while True:
-            commits = await reader.committed(config.group, partitions)
-            if all(commits[name].offset >= end for name, end in ends.items() if end):
-                return
-            if time.monotonic() > until:
-                raise NotForgotten(
-                    f"the sink of group {config.group} has not stored what came before, within "
-                    f"{STORED_SECONDS:g} s: run this again"
-                )
-            await asyncio.sleep(LOOK_SECONDS)
+        # In this order: the sink writes letters of events before it is done with them.
+        for topic in (APP_EVENTS.name, APP_EVENTS_DEAD.name):
+            await _until_topic_stored(reader, config.group, topic)
     finally:
         await reader.close()
+
+
+async def _until_topic_stored(reader: LogReader, group: str, topic: str) -> None:
+    partitions = await reader.partitions(topic)
+    ends = await reader.ends(partitions)
+    until = time.monotonic() + STORED_SECONDS
+    while True:
+        commits = await reader.committed(group, partitions)
+        if all(commits[name].offset >= end for name, end in ends.items() if end):
+            return
+        if time.monotonic() > until:
+            raise NotForgotten(
+                f"the sink of group {group} has not stored what {topic} held, within "
+                f"{STORED_SECONDS:g} s: run this again"
+            )
+        await asyncio.sleep(LOOK_SECONDS)

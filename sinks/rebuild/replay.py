@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from uuid import uuid4
 
@@ -44,6 +44,7 @@ SWAP_TRIES = 5
 TRY_AGAIN_SECONDS = 2.0
 LOOK_SECONDS = 0.1
 CATCH_UP_ROUNDS = 5
+VIEW_ROUNDS = 5
 NEARLY = 20_000  # offsets written in a round: few enough for a pause
 
 
@@ -118,6 +119,7 @@ class Replay:
         self._positions: dict[Source, int] = {}
         self._checked: dict[Source, int] = {}
         self._sources: list[Source] = []
+        self._partitions: list[TopicPartition] = []
         self._read = self._copied = self._more = 0
 
     async def run(self) -> Swapped:
@@ -127,6 +129,7 @@ class Replay:
         if left:
             stored = await self._tools.rows.sources()
             self._sources = sorted({*stored, *self._begun.regions})
+            self._partitions = await self._tools.reader.partitions(APP_EVENTS.name)
             self._batch, units, self._positions = await self._tools.shadow.announced()
             await self._write(units)
             for _ in range(CATCH_UP_ROUNDS):
@@ -144,13 +147,13 @@ class Replay:
         """Write what the live tables have and the rebuilt ones do not; how many offsets."""
         tools, regions = self._tools, self._begun.regions
         positions = {source: self._positions.get(source, 0) for source in self._sources}
-        units = [
-            unit
-            for source, chunks in (await tools.rows.chunks(positions)).items()
-            for unit in units_of(
-                source, chunks, positions[source], regions.get(source, NOWHERE), tools.sizes
-            )
-        ]
+        acknowledged = await self._acknowledged()
+        units: list[Unit] = []
+        for source, chunks in (await tools.rows.chunks(positions)).items():
+            # A chunk at work may be half there: at a month's turn it is two parts.
+            whole = [one for one in chunks if one.end <= acknowledged.get(source, one.end)]
+            region = regions.get(source, NOWHERE)
+            units += units_of(source, whole, positions[source], region, tools.sizes)
         total = sum(unit.end - unit.start for unit in units)
         done = 0
         for batch in batches_of(units, regions, tools.sizes):
@@ -161,6 +164,12 @@ class Replay:
             done += sum(unit.end - unit.start for unit in batch)
         tools.show(done, total)
         return total
+
+    async def _acknowledged(self) -> dict[Source, int]:
+        """Where the sink has committed to be; of all other sources everything is there."""
+        reader = self._tools.reader
+        commits = await reader.committed(self._tools.group, self._partitions)
+        return {_source(reader, name): max(one.offset, 0) for name, one in commits.items()}
 
     async def _write(self, batch: Sequence[Unit]) -> None:
         """The same batch again changes nothing."""
@@ -213,25 +222,28 @@ class Replay:
         self._more += sum(max(0, one.rebuilt - one.live) for one in found)
 
     async def _check_views(self, left: list[str]) -> None:
-        """Live first, so that the rebuilt tables have all of it. A row that was forgotten may have
-        been the only one of its group. Raises NotSwapped."""
+        """Live first, so that the rebuilt tables have all of it, once chunks at work are done.
+
+        A row that was forgotten may have been the only one of its group. Raises NotSwapped.
+        """
         rows = self._tools.rows
         forgotten = await rows.forgotten()
         names = [one for one in left if one not in ("events", "chunks")]
         live = {name: await rows.view_rows(DATABASE, name) for name in names}
-        await self._fill()
-        for name in names:
-            rebuilt = await rows.view_rows(SHADOW, name)
-            for partition, count in sorted(live[name].items()):
-                if partition not in rebuilt:
-                    await rows.carry(name, partition)
-                    log.info("%s: partition %s is carried over as it is", name, partition)
-                elif rebuilt[partition] + forgotten < count and not self._tools.accept_fewer:
-                    raise NotSwapped(
-                        f"{name}, partition {partition}: {count} rows live, {rebuilt[partition]} "
-                        "rebuilt: `events` has no rows of some of them any more, or merges have "
-                        "healed copies, or the view has changed; --accept-fewer swaps all the same"
-                    )
+        for _ in range(VIEW_ROUNDS):
+            await self._fill()
+            rebuilt = {name: await rows.view_rows(SHADOW, name) for name in names}
+            absent, short = _compared(live, rebuilt, forgotten)
+            if not short or self._tools.accept_fewer:
+                break
+            await asyncio.sleep(TRY_AGAIN_SECONDS)
+        else:
+            raise NotSwapped(f"{short[0]}: `events` has no rows of some of them any more, or merges "
+                             "have healed copies, or the view has changed; --accept-fewer swaps all "
+                             "the same")  # fmt: skip
+        for name, partition in absent:
+            await rows.carry(name, partition)
+            log.info("%s: partition %s is carried over as it is", name, partition)
 
     async def _swap_in_a_pause(self) -> float:
         """How long the sink rested. Raises NotSwapped."""
@@ -258,8 +270,7 @@ class Replay:
 
     async def _agreed(self, pause_id: str) -> None:
         """Every partition's owner has said that it rests. Raises _NotYet."""
-        reader, group = self._tools.reader, self._tools.group
-        partitions = await reader.partitions(APP_EVENTS.name)
+        reader, group, partitions = self._tools.reader, self._tools.group, self._partitions
         until = time.monotonic() + AGREE_SECONDS
         while True:
             commits = await reader.committed(group, partitions)
@@ -288,6 +299,22 @@ class Replay:
             left = await shadow.left(self._begun)
             if left:
                 raise _NotYet(f"the pause was over before the swap ({error})") from None
+
+
+def _compared(
+    live: Mapping[str, Mapping[str, int]], rebuilt: Mapping[str, Mapping[str, int]], forgotten: int
+) -> tuple[list[tuple[str, str]], list[str]]:
+    """Partitions of views' tables that were not rebuilt at all; and of which rows are missing."""
+    absent: list[tuple[str, str]] = []
+    short: list[str] = []
+    for name, partitions in live.items():
+        for partition, count in sorted(partitions.items()):
+            found = rebuilt[name].get(partition)
+            if found is None:
+                absent.append((name, partition))
+            elif found + forgotten < count:
+                short.append(f"{name}, partition {partition}: {count} rows live, {found} rebuilt")
+    return absent, short
 
 
 class _NotYet(Exception):
