@@ -48,6 +48,12 @@ VIEW_ROUNDS = 5
 NEARLY = 20_000  # offsets written in a round: few enough for a pause
 
 
+FEWER = (
+    "`events` has no rows of some of them any more, or merges have healed copies, or the view has "
+    "changed; --accept-fewer swaps all the same"
+)
+
+
 class NotSwapped(Exception):
     """The live tables are as they were. The text says why, and what to do."""
 
@@ -238,9 +244,7 @@ class Replay:
                 break
             await asyncio.sleep(TRY_AGAIN_SECONDS)
         else:
-            raise NotSwapped(f"{short[0]}: `events` has no rows of some of them any more, or merges "
-                             "have healed copies, or the view has changed; --accept-fewer swaps all "
-                             "the same")  # fmt: skip
+            raise NotSwapped(f"{short[0]}: {FEWER}")
         for name, partition in absent:
             await rows.carry(name, partition)
             log.info("%s: partition %s is carried over as it is", name, partition)
