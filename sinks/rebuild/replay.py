@@ -22,7 +22,7 @@ from sinks.clickhouse.checks import DATABASE
 from sinks.clickhouse.pauses import ClickHousePauses
 from sinks.clickhouse.shadow import SHADOW, Begun, Shadow
 from sinks.clickhouse.shadow_rows import NO_END, ShadowRows
-from sinks.intent import parse_metadata, paused_by
+from sinks.intent import Committed, parse_metadata, paused_by
 from sinks.rebuild.log_reader import LogReader
 from sinks.rebuild.log_writer import LogWriter, chunk_of
 from sinks.rebuild.units import (
@@ -44,7 +44,7 @@ SWAP_TRIES = 5
 TRY_AGAIN_SECONDS = 2.0
 LOOK_SECONDS = 0.1
 CATCH_UP_ROUNDS = 5
-VIEW_ROUNDS = 5
+ANNOUNCED_SECONDS = 60.0  # for chunks at work to be done
 NEARLY = 20_000  # offsets written in a round: few enough for a pause
 
 
@@ -153,29 +153,32 @@ class Replay:
         """Write what the live tables have and the rebuilt ones do not; how many offsets."""
         tools, regions = self._tools, self._begun.regions
         positions = {source: self._positions.get(source, 0) for source in self._sources}
-        acknowledged = await self._acknowledged()
+        commits = await self._commits()
         units: list[Unit] = []
         for source, chunks in (await tools.rows.chunks(positions)).items():
             # A chunk at work may be half there: at a month's turn it is two parts.
-            whole = [one for one in chunks if one.end <= acknowledged.get(source, one.end)]
+            done = commits[source].offset if source in commits else NO_END
+            whole = [one for one in chunks if one.end <= done]
             region = regions.get(source, NOWHERE)
             units += units_of(source, whole, positions[source], region, tools.sizes)
         total = sum(unit.end - unit.start for unit in units)
-        done = 0
+        written = 0
         for batch in batches_of(units, regions, tools.sizes):
-            tools.show(done, total)
+            tools.show(written, total)
             self._batch += 1
             await tools.shadow.announce(self._batch, batch)
             await self._write(batch)
-            done += sum(unit.end - unit.start for unit in batch)
-        tools.show(done, total)
+            written += sum(unit.end - unit.start for unit in batch)
+        tools.show(written, total)
         return total
 
-    async def _acknowledged(self) -> dict[Source, int]:
-        """Where the sink has committed to be; of all other sources everything is there."""
+    async def _commits(self) -> dict[Source, Committed]:
         reader = self._tools.reader
-        commits = await reader.committed(self._tools.group, self._partitions)
-        return {_source(reader, name): max(one.offset, 0) for name, one in commits.items()}
+        found = await reader.committed(self._tools.group, self._partitions)
+        return {
+            _source(reader, name): parse_metadata(one.offset, one.metadata)
+            for name, one in found.items()
+        }
 
     async def _write(self, batch: Sequence[Unit]) -> None:
         """The same batch again changes nothing."""
@@ -228,7 +231,7 @@ class Replay:
         self._more += sum(max(0, one.rebuilt - one.live) for one in found)
 
     async def _check_views(self, left: list[str]) -> None:
-        """Live first, so that the rebuilt tables have all of it, once chunks at work are done.
+        """Live first, and then all of that in the rebuilt tables: also chunks that were at work.
 
         A row that was forgotten may have been the only one of its group. Raises NotSwapped.
         """
@@ -236,18 +239,28 @@ class Replay:
         forgotten = await rows.forgotten()
         names = [one for one in left if one not in ("events", "chunks")]
         live = {name: await rows.view_rows(DATABASE, name) for name in names}
-        for _ in range(VIEW_ROUNDS):
-            await self._fill()
-            rebuilt = {name: await rows.view_rows(SHADOW, name) for name in names}
-            absent, short = _compared(live, rebuilt, forgotten)
-            if not short or self._tools.accept_fewer:
-                break
-            await asyncio.sleep(TRY_AGAIN_SECONDS)
-        else:
+        await self._fill_what_is_announced()
+        rebuilt = {name: await rows.view_rows(SHADOW, name) for name in names}
+        absent, short = _compared(live, rebuilt, forgotten)
+        if short and not self._tools.accept_fewer:
             raise NotSwapped(f"{short[0]}: {FEWER}")
         for name, partition in absent:
             await rows.carry(name, partition)
             log.info("%s: partition %s is carried over as it is", name, partition)
+
+    async def _fill_what_is_announced(self) -> None:
+        """A chunk is announced before its first row is anywhere. Raises NotSwapped."""
+        commits = await self._commits()
+        until = time.monotonic() + ANNOUNCED_SECONDS
+        while True:
+            now = await self._commits()
+            await self._fill()
+            if all(now[name].offset >= (one.end or one.offset) for name, one in commits.items()):
+                return
+            if time.monotonic() > until:
+                raise NotSwapped(f"the sink did not end its chunks at work within "
+                                 f"{ANNOUNCED_SECONDS:g} s; go on with --resume")  # fmt: skip
+            await asyncio.sleep(LOOK_SECONDS)
 
     async def _swap_in_a_pause(self) -> float:
         """How long the sink rested. Raises NotSwapped."""
