@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 TEXT = "who sends this asked to be forgotten"
 RETRY_SECONDS = 5.0
-CLOSE_SECONDS = 5.0
+CLOSE_SECONDS = 1.0  # a drain waits for it
 POLL_MS = 1_000
 
 
@@ -52,12 +52,17 @@ class WishReader:
         self._wishes = wishes
 
     async def run(self) -> None:
+        told = ""  # one trouble is one line
         while True:
             try:
                 if await self._exists():
                     await self._follow()
+                trouble = f"topic {APP_FORGOTTEN.name} is not there; provision makes it"
             except (KafkaError, OSError, TimeoutError) as error:
-                log.info("wishes to be forgotten: %s", error or type(error).__name__)
+                trouble = type(error).__name__
+            if trouble != told:
+                log.warning("wishes to be forgotten are not known: %s", trouble)
+                told = trouble
             await asyncio.sleep(RETRY_SECONDS)
 
     async def _exists(self) -> bool:
