@@ -38,6 +38,8 @@ from tests.stored import StoredChunk, store
 # Chunks as large as the load allows: each is some statements of the replay, too.
 ROOMY: dict[str, Any] = {"chunk_rows": 1000, "chunk_age_seconds": 1.5}
 
+COMMAND_SECONDS = 200.0
+
 SETTLED_DAYS = (date(2026, 10, 31), date(2026, 11, 1))
 
 
@@ -127,7 +129,10 @@ class ReplayRig(SinkRig):
         )
         if harm is not None:
             harm.process = process
-        output, errors = process.communicate(timeout=90)
+        try:
+            output, errors = process.communicate(timeout=COMMAND_SECONDS)
+        finally:
+            process.kill()  # no more than a word to one that has ended
         self.proxy.harm = Harm()
         return subprocess.CompletedProcess(command, process.returncode, output, errors)
 

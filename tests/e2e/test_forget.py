@@ -20,6 +20,8 @@ from tests.e2e.replay_rig import ROOMY, ReplayRig
 from tests.kafka import KafkaUnderTest, wait_until
 from tests.processes import GatewayProcess, add_key
 
+pytestmark = pytest.mark.timeout(400)  # minutes where the machine is busy
+
 TABLES = ("events", "sessions", "device_days", "dead_letters", "crash_groups", "forgotten")
 DAY = "2026-11-24"
 

@@ -23,6 +23,9 @@ from tests.kafka import KafkaUnderTest, wait_until
 from tests.stored import StoredChunk
 
 
+pytestmark = pytest.mark.timeout(400)  # minutes where the machine is busy
+
+
 @pytest.fixture(scope="module")
 def rig(kafka: KafkaUnderTest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReplayRig]:
     folder = tmp_path_factory.mktemp("replay")
