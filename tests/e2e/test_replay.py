@@ -115,7 +115,7 @@ def test_lost_rows_come_back_rows_of_no_log_stay_and_a_new_view_has_all(rig: Rep
     kept = (
         "SELECT count(), any(chunk_dead) FROM telemetry.events WHERE kafka_topic = {topic:String}"
     )
-    assert rig.clickhouse.rows(kept, topic=elsewhere) == [["3", 1]]
+    assert rig.clickhouse.rows(kept, topic=elsewhere) == [[3, 1]]
     counts = "SELECT app_version, {} AS n FROM telemetry.{} GROUP BY app_version ORDER BY 1"
     by_view = rig.clickhouse.rows(counts.format("sum(n)", "by_version"))
     assert by_view == rig.clickhouse.rows(counts.format("count()", "events"))
