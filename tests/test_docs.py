@@ -70,8 +70,9 @@ def metric_rows() -> Iterator[str]:
 
 def topic_rows() -> Iterator[str]:
     for one in TOPICS:
-        days = one.retention_ms // (24 * 3600 * 1000)
-        yield f"| `{one.name}` | {one.partitions} | {days} days | {one.meaning} |"
+        days = f"{one.retention_ms // (24 * 3600 * 1000)} days"
+        kept = "newest of each key" if one.cleanup_policy == "compact" else days
+        yield f"| `{one.name}` | {one.partitions} | {kept} | {one.meaning} |"
 
 
 def query_rows() -> Iterator[str]:
