@@ -157,14 +157,17 @@ class TestRowsStoredTwice:
 def without_copies(found: Mapping[str, Sequence[tuple[object, ...]]]) -> dict[str, object]:
     """Answers but for those that count copies that are stored."""
     of_release = [(*row[:6], *row[7:]) for row in found["account_by_release"] if row[5]]
-    return {**without_sums(found), "account_by_release": of_release, "freshness": None}
+    copies = {"account_by_release": of_release, "freshness": None}
+    return {**without_sums(found), **copies}
 
 
 def without_sums(found: Mapping[str, Sequence[tuple[object, ...]]]) -> dict[str, object]:
-    """Answers, but for the sums of `hourly`, from which no copy is ever merged away."""
+    """Answers, but for the sums of `hourly`, from which no copy is ever merged away, and the times
+    of the last writes."""
     names = [(kind, value) for kind, value, _ in found["filter_values"]]
     apps = [(app_id, last) for app_id, _, last in found["apps"]]
-    return {**found, "filter_values": sorted(names, key=str), "apps": apps}
+    lasting = {"filter_values": sorted(names, key=str), "apps": apps, "recent_chunks": None}
+    return {**found, **lasting}
 
 
 async def _raw_rows(client: AsyncClient, apps: Sequence[str]) -> int:
