@@ -19,9 +19,9 @@ from sinks.command import ask, fail, load, server
 from sinks.config import PREFIXES, SinkConfig
 from sinks.console.__main__ import app as tokens_app
 from sinks.console.__main__ import console_command
-from sinks.forget.command import forget_command
+from sinks.forget.__main__ import forget_command
 from sinks.letters.__main__ import app as letters_app
-from sinks.rebuild.command import replay_command
+from sinks.rebuild.__main__ import replay_command
 from sinks.regroup.__main__ import regroup_command
 from sinks.run import Stopped, run_clickhouse
 

@@ -1,4 +1,4 @@
-"""telemetry-sink replay."""
+"""telemetry-sink replay: arguments, progress, exit codes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""telemetry-sink forget."""
+"""telemetry-sink forget: arguments, the receipt, exit codes."""
 
 from __future__ import annotations
 
