@@ -1,0 +1,230 @@
+"""The rule file: channels that can be told, and rules that tell them. TOML in, structs out."""
+
+from __future__ import annotations
+
+import tomllib
+from base64 import b64decode
+from collections.abc import Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+import msgspec
+from msgspec import Meta, Struct
+
+MIN_SECRET_BYTES = 24
+MAX_NAME_LENGTH = 64
+
+
+class RuleError(Exception):
+    """The rule file cannot be used. The text names the rule or channel, and the field."""
+
+
+class Common(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type"):
+    """What every rule has."""
+
+    channels: Annotated[list[str], Meta(min_length=1, description="who is told")]
+    group_by: Annotated[
+        Literal["release", "app"], Meta(description="what shares one alert and its cooldown")
+    ] = "release"
+    cooldown_minutes: Annotated[
+        float, Meta(ge=1, le=43_200, description="between two alerts of one app or release")
+    ] = 60.0
+    name: str = ""  # its key in the file
+
+
+class NewCrashGroup(Common, frozen=True, kw_only=True, tag="new_crash_group"):
+    """A crash group that the app never had."""
+
+    apps: Annotated[list[str], Meta(description="empty: all")] = []
+    only_fatal: Annotated[bool, Meta(description="leave out crashes the app survived")] = False
+
+
+class CrashLoop(Common, frozen=True, kw_only=True, tag="crash_loop"):
+    """Crashes at start, again and again."""
+
+    apps: Annotated[list[str], Meta(description="empty: all")] = []
+    of: Annotated[
+        Literal["device", "app"], Meta(description="crashes of one device, or of all of the app")
+    ] = "device"
+    crashes: Annotated[int, Meta(ge=1, le=1000, description="so many crashes at start")] = 3
+    startup_seconds: Annotated[
+        float, Meta(gt=0, le=600, description="after opening that are the start")
+    ] = 10.0
+    window_minutes: Annotated[float, Meta(gt=0, le=1440, description="within which they came")] = (
+        10.0
+    )
+
+
+class Asked(Common, frozen=True, kw_only=True):
+    """What every rule has that asks ClickHouse."""
+
+    apps: Annotated[list[str], Meta(min_length=1, description="which are asked about")]
+    every_minutes: Annotated[float, Meta(ge=0.1, le=1440, description="between two looks")] = 5.0
+
+
+class CrashFreeRate(Asked, frozen=True, kw_only=True, tag="crash_free_rate"):
+    """A release crashes too much."""
+
+    below_percent: Annotated[float, Meta(gt=0, le=100, description="crash-free, and less is bad")]
+    of: Annotated[Literal["sessions", "devices"], Meta(description="share of these")] = "sessions"
+    days: Annotated[int, Meta(ge=1, le=30, description="up to today, UTC")] = 1
+    at_least: Annotated[
+        int, Meta(ge=1, description="sessions or devices; a release with less is left out")
+    ] = 100
+
+
+class Spike(Asked, frozen=True, kw_only=True, tag="spike"):
+    """Far more events than in the same minutes of last week."""
+
+    event_type: Annotated[str, Meta(min_length=1, description="which are counted")] = "app_crash"
+    window_minutes: Annotated[int, Meta(ge=1, le=1440, description="that are compared")] = 60
+    factor: Annotated[float, Meta(gt=1, le=1000, description="times as many are a spike")] = 3.0
+    at_least: Annotated[int, Meta(ge=1, description="events; fewer are no spike")] = 50
+
+
+class Silence(Asked, frozen=True, kw_only=True, tag="silence"):
+    """Nothing comes from an app that was heard in the minutes before, or a week ago."""
+
+    window_minutes: Annotated[int, Meta(ge=1, le=1440, description="without an event")] = 30
+    at_least: Annotated[
+        int, Meta(ge=1, description="events in the minutes before or a week ago; fewer: no alert")
+    ] = 10
+
+
+StreamRule = NewCrashGroup | CrashLoop
+TimerRule = CrashFreeRate | Spike | Silence
+Rule = StreamRule | TimerRule
+
+
+class Email(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type",
+            tag="email"):  # fmt: skip
+    """Mails, by the server of the options."""
+
+    to: Annotated[list[str], Meta(min_length=1, max_length=100, description="addresses")]
+
+
+class Webhook(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type",
+              tag="webhook"):  # fmt: skip
+    """A signed POST."""
+
+    url: Annotated[str, Meta(description="https")]
+    secret_file: Annotated[
+        str, Meta(description="path of the secret: `whsec_` and base64 of 24 bytes or more")
+    ]
+    secret: bytes = b""  # what the file holds
+
+
+Channel = Email | Webhook
+
+
+class RuleBook(Struct, frozen=True):
+    """All of a rule file, by name."""
+
+    rules: dict[str, Rule]
+    channels: dict[str, Channel]
+
+    @property
+    def timers(self) -> list[TimerRule]:
+        return [
+            one for one in self.rules.values() if isinstance(one, CrashFreeRate | Spike | Silence)
+        ]
+
+
+def read_rules(path: str) -> RuleBook:
+    """Raises RuleError."""
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise RuleError(f"{path}: {error}") from None
+    return parse_rules(text, Path(path).parent)
+
+
+def parse_rules(text: str, folder: Path) -> RuleBook:
+    """Files that it names are looked for from `folder`. Raises RuleError."""
+    try:
+        tables = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise RuleError(f"no TOML: {error}") from None
+    for name in tables:
+        if name not in ("rule", "channel"):
+            raise RuleError(f"{name}: a rule file has tables [rule.NAME] and [channel.NAME] only")
+    channels = {
+        name: _channel(name, table, folder) for name, table in _tables(tables, "channel").items()
+    }
+    rules = {name: _rule(name, table, channels) for name, table in _tables(tables, "rule").items()}
+    if not rules:
+        raise RuleError("there is no rule; one is a table [rule.NAME]")
+    return RuleBook(rules, channels)
+
+
+def _tables(tables: Mapping[str, Any], kind: str) -> dict[str, dict[str, Any]]:
+    found = tables.get(kind, {})
+    if not isinstance(found, dict):
+        raise RuleError(f"{kind}: must be tables [{kind}.NAME]")
+    for name, table in found.items():
+        if not isinstance(table, dict):
+            raise RuleError(f"{kind} {name}: must be a table [{kind}.{name}]")
+        if len(name) > MAX_NAME_LENGTH or not name.isprintable():
+            raise RuleError(f"{kind} {name!r}: a name has at most {MAX_NAME_LENGTH} characters")
+    return found
+
+
+def _rule(name: str, table: dict[str, Any], channels: Mapping[str, Channel]) -> Rule:
+    rule: Rule = _convert(f"rule {name}", table, Rule, {"name", "type"})
+    for channel in rule.channels:
+        if channel not in channels:
+            near = get_close_matches(channel, channels, n=1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise RuleError(f"rule {name}: channels: there is no channel {channel}{hint}")
+    return msgspec.structs.replace(rule, name=name)
+
+
+def _channel(name: str, table: dict[str, Any], folder: Path) -> Channel:
+    channel: Channel = _convert(f"channel {name}", table, Channel, {"secret", "type"})
+    if isinstance(channel, Email):
+        for address in channel.to:
+            local, _, domain = address.partition("@")
+            if not (local and domain) or not address.isprintable() or set(address) & set(" ,;<>"):
+                raise RuleError(f"channel {name}: to: {address!r} is no mail address")
+        return channel
+    _check_url(name, channel.url)
+    return msgspec.structs.replace(channel, secret=_secret(name, folder / channel.secret_file))
+
+
+def _check_url(name: str, url: str) -> None:
+    try:
+        parts = urlsplit(url)
+        is_good = bool(parts.scheme == "https" and parts.hostname and parts.port != 0)
+    except ValueError:
+        is_good = False
+    if not is_good or parts.username or parts.password or not url.isprintable():
+        raise RuleError(f"channel {name}: url: must be https://host/…, without a user")
+
+
+def _secret(name: str, path: Path) -> bytes:
+    try:
+        text = path.read_text(encoding="ascii").strip()
+        secret = b64decode(text.removeprefix("whsec_"), validate=True)
+    except (OSError, ValueError) as error:
+        said = error.strerror if isinstance(error, OSError) else "it is not base64"
+        raise RuleError(f"channel {name}: secret_file: {path}: {said}") from None
+    if len(secret) < MIN_SECRET_BYTES:
+        raise RuleError(
+            f"channel {name}: secret_file: {path}: has less than {MIN_SECRET_BYTES} bytes"
+        )
+    return secret
+
+
+def _convert(place: str, table: dict[str, Any], to: Any, reserved: set[str]) -> Any:
+    """A table as a struct; the error names its field."""
+    for one in sorted(reserved - {"type"}):
+        if one in table:
+            raise RuleError(f"{place}: {one}: is no option")
+    try:
+        return msgspec.convert(table, to)
+    except msgspec.ValidationError as error:
+        said, _, where = str(error).partition(" - at `$.")
+        field = where.rstrip("`")
+        raise RuleError(f"{place}: {field + ': ' if field else ''}{said}") from None

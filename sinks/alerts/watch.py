@@ -1,0 +1,283 @@
+"""The loop of the process that owns all partitions: see, decide, write, send, commit.
+
+Alerts and what is remembered of them are written to Kafka before the offsets of the events they
+come from are committed; so a restart decides again what was not written, and nothing that was.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import Callable, Collection
+
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.errors import IllegalStateError, KafkaError
+from aiokafka.structs import ConsumerRecord
+
+from gateway.runtime import now_ms
+from sinks.alerts.alert import Finding
+from sinks.alerts.decide import sum_up, tell_while
+from sinks.alerts.happening import read
+from sinks.alerts.kafka import AlertOffsets
+from sinks.alerts.metrics import Metrics
+from sinks.alerts.outbox import Outbox
+from sinks.alerts.rules import RuleBook, TimerRule
+from sinks.alerts.state import Changes, State
+from sinks.alerts.state_log import StateLog
+from sinks.alerts.stream import Stream
+from sinks.alerts.timers import Timers
+from sinks.deadline import deadline
+from sinks.intent import Fenced, Pin
+
+log = logging.getLogger(__name__)
+
+FETCH_MS = 200
+FETCH_SECONDS = 5.0  # getmany forgets its own timeout during a rebalance
+ASK_SECONDS = 10.0
+IDLE_SECONDS = 0.05
+RETRY_SECONDS = 1.0
+COMMIT_SECONDS = 1.0
+CLOSE_SECONDS = 20.0  # for a try at work to end at a stop
+REBALANCE_SECONDS = 5.0  # and when others take over
+
+MakeOutbox = Callable[[State], Outbox]
+
+
+class Owned:
+    """What a process has while it owns the partitions."""
+
+    def __init__(self, state: State, stream: Stream, outbox: Outbox) -> None:
+        self.state = state
+        self.stream = stream
+        self.outbox = outbox
+        self.known: dict[TopicPartition, int] = {}  # events below were decided before
+        self.position: dict[TopicPartition, int] = {}  # the next offset to see
+        self.newest_ms: dict[TopicPartition, int] = {}
+        self.committed: dict[TopicPartition, int] = {}
+        self.unwritten: Changes = {}
+
+
+class Watch(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's base is untyped
+    """`run` until stopped."""
+
+    def __init__(
+        self,
+        book: RuleBook,
+        consumer: AIOKafkaConsumer[bytes, bytes],
+        offsets: AlertOffsets,
+        state_log: StateLog,
+        timers: Timers,
+        make_outbox: MakeOutbox,
+        metrics: Metrics,
+        on_ready: Callable[[], None],
+    ) -> None:
+        self._book = book
+        self._consumer = consumer
+        self._offsets = offsets
+        self._log = state_log
+        self._timers = timers
+        self._make_outbox = make_outbox
+        self._metrics = metrics
+        self._on_ready = on_ready
+        self._was_ready = False
+        self._epoch = 0
+        self._assigned: list[TopicPartition] = []
+        self._pin: Pin | None = None
+        self._owned: Owned | None = None
+        self._looking: asyncio.Task[list[tuple[TimerRule, Finding]]] | None = None
+        self._commit_at = 0.0
+        self.last_tick = time.monotonic()
+
+    @property
+    def is_ready(self) -> bool:
+        """It watches, or stands by for the one that does."""
+        return self._pin is not None and (self._owned is not None or not self._assigned)
+
+    async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
+        self._epoch += 1
+        self._assigned = sorted(assigned)
+        self._pin = self._offsets.pin()
+        log.info("assigned %d partitions", len(assigned))
+
+    async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
+        self._epoch += 1
+        self._assigned = []
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Watch until `stop`. Raises a bug."""
+        epoch = -1
+        try:
+            while not stop.is_set():
+                self.last_tick = time.monotonic()
+                if epoch != self._epoch:
+                    await self._let_go()
+                    epoch = self._epoch
+                try:
+                    await self._step(epoch)
+                except Fenced as error:
+                    log.warning("fenced: %s", error)
+                    self._metrics.fenced.inc()
+                    await self._let_go()
+                    self._assigned = []
+                except (KafkaError, IllegalStateError, OSError, TimeoutError) as error:
+                    log.warning("Kafka: %s", error or type(error).__name__)
+                    await self._pause(stop, RETRY_SECONDS)
+        finally:
+            await self._drain()
+
+    async def _pause(self, stop: asyncio.Event, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await stop.wait()
+        except TimeoutError:
+            return
+
+    async def _step(self, epoch: int) -> None:
+        pin = self._pin
+        if pin is not None and self._assigned and self._owned is None:
+            self._owned = await self._take_over(epoch)
+        if self.is_ready and not self._was_ready:
+            self._was_ready = True
+            self._on_ready()
+        if self._owned is None or pin is None:
+            await asyncio.sleep(IDLE_SECONDS)
+            return
+        await self._round(self._owned, pin, epoch)
+
+    async def _take_over(self, epoch: int) -> Owned:
+        """Read what is remembered, and go back as far as events matter that are not."""
+        state = await self._log.load()
+        is_first = state.born_ms is None
+        if is_first:
+            state.be_born(now_ms())
+        stream = Stream(self._book.rules.values(), state)
+        owned = Owned(state, stream, self._make_outbox(state))
+        for name, (offset, at_ms) in (await self._committed()).items():
+            if is_first or offset < 0:
+                owned.known[name] = owned.position[name] = 0
+                continue
+            owned.known[name] = offset
+            owned.newest_ms[name] = at_ms
+            owned.position[name] = offset
+            if stream.memory_ms and at_ms:
+                owned.position[name] = await self._back(name, offset, at_ms - stream.memory_ms)
+        if epoch == self._epoch:
+            for name, position in owned.position.items():
+                self._consumer.seek(name, position)
+        owned.outbox.wake()
+        log.info("watching; the state is %s", "new" if is_first else "taken over")
+        return owned
+
+    async def _committed(self) -> dict[TopicPartition, tuple[int, int]]:
+        """Offset and newest timestamp of each partition; -1 where there is none."""
+        async with deadline(ASK_SECONDS):
+            found = await self._offsets.fetch(self._assigned)
+        return {
+            name: _progress(found[name].offset, found[name].metadata) for name in self._assigned
+        }
+
+    async def _back(self, name: TopicPartition, offset: int, at_ms: int) -> int:
+        async with deadline(ASK_SECONDS):
+            found = (await self._consumer.offsets_for_times({name: max(0, at_ms)})).get(name)
+        return offset if found is None else min(offset, found.offset)
+
+    async def _round(self, owned: Owned, pin: Pin, epoch: int) -> None:
+        async with deadline(FETCH_SECONDS):
+            got = await self._consumer.getmany(timeout_ms=FETCH_MS)
+        if epoch != self._epoch:
+            return
+        for name, records in got.items():
+            self._see(owned, name, records)
+        self._look(owned)
+        for alert in sum_up(self._book.rules, owned.state, now_ms()):
+            self._metrics.alerts.labels(alert.rule).inc()
+        await self._write(owned)
+        owned.outbox.wake()
+        owned.outbox.check()
+        await self._commit(owned, pin)
+
+    def _see(
+        self, owned: Owned, name: TopicPartition, records: list[ConsumerRecord[bytes, bytes]]
+    ) -> None:
+        counts = {"seen": 0, "learned": 0, "unreadable": 0}
+        known = owned.known.get(name, 0)
+        for record in records:
+            one = read(record.value)
+            is_known = record.offset < known
+            counts["unreadable" if one is None else "learned" if is_known else "seen"] += 1
+            if one is not None:
+                for alert in owned.stream.see(one, now_ms(), is_known=is_known):
+                    self._metrics.alerts.labels(alert.rule).inc()
+        if records:
+            owned.position[name] = records[-1].offset + 1
+            owned.newest_ms[name] = max(owned.newest_ms.get(name, 0), records[-1].timestamp)
+        for outcome, count in counts.items():
+            self._metrics.records.labels(outcome).inc(count)
+
+    def _look(self, owned: Owned) -> None:
+        """ClickHouse is asked beside the loop, which never waits for it."""
+        if self._looking is None:
+            self._looking = asyncio.create_task(self._timers.look(now_ms()))
+        if not self._looking.done():
+            return
+        found = self._looking.result()
+        self._looking = None
+        for rule, finding in found:
+            alert = tell_while(rule, finding, owned.state, now_ms())
+            if alert is not None:
+                self._metrics.alerts.labels(alert.rule).inc()
+
+    async def _write(self, owned: Owned) -> None:
+        owned.unwritten |= owned.state.take_changes()
+        await self._log.append(owned.unwritten)
+        owned.unwritten = {}
+
+    async def _commit(self, owned: Owned, pin: Pin, *, is_last: bool = False) -> None:
+        """Never back: what is read again after a restart is committed already."""
+        if time.monotonic() < self._commit_at and not is_last:
+            return
+        self._commit_at = time.monotonic() + COMMIT_SECONDS
+        lag = 0
+        for name, position in owned.position.items():
+            lag += max(0, (self._consumer.highwater(name) or 0) - position)
+            if position > max(owned.committed.get(name, 0), owned.known.get(name, 0)):
+                metadata = json.dumps({"ms": owned.newest_ms.get(name, 0)})
+                await self._offsets.commit(name, pin, position, metadata)
+                owned.committed[name] = position
+        self._metrics.lag_records.set(lag)
+
+    async def _let_go(self) -> None:
+        """Somebody else may have the partitions now; what was sent is told to them."""
+        owned, self._owned = self._owned, None
+        if owned is None:
+            return
+        await owned.outbox.close(REBALANCE_SECONDS)
+        try:
+            await self._log.append(owned.state.take_settled())
+        except (KafkaError, OSError, TimeoutError) as error:
+            log.warning("what was sent may be sent again: %s", error or type(error).__name__)
+
+    async def _drain(self) -> None:
+        if self._looking is not None:
+            self._looking.cancel()
+            await asyncio.gather(self._looking, return_exceptions=True)
+        owned, pin = self._owned, self._pin
+        if owned is None or pin is None:
+            return
+        await owned.outbox.close(CLOSE_SECONDS)
+        try:
+            await self._write(owned)
+            await self._commit(owned, pin, is_last=True)
+        except (Fenced, KafkaError, IllegalStateError, OSError, TimeoutError) as error:
+            log.warning("the last state is not written: %s", error or type(error).__name__)
+
+
+def _progress(offset: int, metadata: str | None) -> tuple[int, int]:
+    """A committed offset, and the timestamp that its commit carries; 0 when it carries none."""
+    try:
+        at_ms = json.loads(metadata or "")["ms"]
+    except (ValueError, KeyError, TypeError):
+        at_ms = 0
+    return offset, at_ms if isinstance(at_ms, int) else 0
