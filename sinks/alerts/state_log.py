@@ -38,7 +38,10 @@ class StateLog:
         """The state as it lies there. Raises KafkaError, OSError, TimeoutError."""
         state = State()
         consumer = AIOKafkaConsumer(
-            **self._reach, enable_auto_commit=False, client_id="telemetry-alerts-state"
+            **self._reach,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            client_id="telemetry-alerts-state",
         )
         try:
             async with deadline(READ_SECONDS):
@@ -52,7 +55,7 @@ class StateLog:
         consumer.assign([_PLACE])
         async with deadline(READ_SECONDS):
             end = (await consumer.end_offsets([_PLACE]))[_PLACE]
-            await consumer.seek_to_beginning(_PLACE)
+        consumer.seek(_PLACE, 0)
         while True:
             async with deadline(READ_SECONDS):
                 if await consumer.position(_PLACE) >= end:
