@@ -61,7 +61,7 @@ class MailServer:
         self, server: SMTP, session: Session, envelope: Envelope, mechanism: str, data: Any
     ) -> AuthResult:
         right = LoginPassword(USER.encode(), PASSWORD.encode())
-        return AuthResult(success=data == right)
+        return AuthResult(success=data == right, handled=False)
 
 
 @asynccontextmanager

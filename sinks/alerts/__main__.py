@@ -31,6 +31,7 @@ from sinks.alerts.rules import RuleBook, RuleError, read_rules
 from sinks.alerts.run import run_alerts
 from sinks.alerts.sample import sample
 from sinks.command import fail
+from sinks.consumer import Stopped
 
 app = typer.Typer(
     name="alerts",
@@ -55,6 +56,8 @@ def run(instance: str | None) -> None:
         asyncio.run(main())
     except ConfigError as error:
         raise fail(str(error), BAD_USAGE) from None
+    except Stopped as reason:
+        raise fail(str(reason), FOUND_WRONG) from None
 
 
 @app.command("rules")

@@ -94,17 +94,14 @@ class Mailer:
                 )
         except aiosmtplib.SMTPAuthenticationError:
             raise Failed("the mail server does not take our user and password") from None
-        except aiosmtplib.SMTPRecipientsRefused as error:
-            codes = [one.code for one in error.recipients]
-            raise _answered(min(codes, default=500), "no recipient is taken") from None
+        except aiosmtplib.SMTPDataError as error:
+            outcome = Refused if error.code >= 500 else Failed
+            raise outcome(f"the mail server does not take this mail ({error.code})") from None
         except aiosmtplib.SMTPResponseException as error:
-            raise _answered(error.code, "the mail server says no") from None
+            raise Failed(f"the mail server says no ({error.code})") from None
+        except aiosmtplib.SMTPRecipientsRefused:
+            raise Failed("the mail server takes no recipient") from None
         except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
             raise Failed(f"mail server: {type(error).__name__}") from None
         if refused:
             log.error("%d of %d recipients are refused for good", len(refused), len(self._to))
-
-
-def _answered(code: int, text: str) -> Failed | Refused:
-    """A 5xx is for good, of a mail; any other answer may change."""
-    return Refused(f"{text} ({code})") if 500 <= code < 600 else Failed(f"{text} ({code})")

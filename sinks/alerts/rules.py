@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from base64 import b64decode
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 from urllib.parse import urlsplit
 
 import msgspec
@@ -15,6 +16,9 @@ from msgspec import Meta, Struct
 
 MIN_SECRET_BYTES = 24
 MAX_NAME_LENGTH = 64
+
+_MISSING = re.compile(r"missing required field `(\w+)`")
+_UNKNOWN = re.compile(r"unknown field `(.*)`")
 
 
 class RuleError(Exception):
@@ -225,6 +229,22 @@ def _convert(place: str, table: dict[str, Any], to: Any, reserved: set[str]) -> 
     try:
         return msgspec.convert(table, to)
     except msgspec.ValidationError as error:
-        said, _, where = str(error).partition(" - at `$.")
-        field = where.rstrip("`")
-        raise RuleError(f"{place}: {field + ': ' if field else ''}{said}") from None
+        raise RuleError(f"{place}: {_said(str(error), to, table)}") from None
+
+
+def _said(text: str, to: Any, table: Mapping[str, Any]) -> str:
+    """What msgspec says, with the field first."""
+    if found := _MISSING.search(text):
+        return f"{found[1]}: is missing"
+    if found := _UNKNOWN.search(text):
+        fields = (one for kind in get_args(to) if _tag(kind) == table.get("type")
+                  for one in kind.__struct_fields__)  # fmt: skip
+        near = get_close_matches(found[1], fields, n=1)
+        return f"{found[1]}: is no option{f'; did you mean {near[0]}?' if near else ''}"
+    said, _, where = text.partition(" - at `$.")
+    field = where.rstrip("`")
+    return f"{field}: {said}" if field else said
+
+
+def _tag(kind: type[Struct]) -> str | int | None:
+    return kind.__struct_config__.tag

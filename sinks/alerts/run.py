@@ -40,7 +40,7 @@ async def run_alerts(
     on_ready: Callable[[], None],
     log_type: type[StateLog] = StateLog,
 ) -> None:
-    """Watch until `stop` is set. Waits for Kafka to be there. Raises ConfigError."""
+    """Watch until `stop` is set. Waits for Kafka to be there. Raises ConfigError, Stopped."""
     channels = deliveries(config, book)
     metrics = Metrics()
     clients = await _clients(config, instance, stop)

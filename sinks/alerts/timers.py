@@ -35,6 +35,9 @@ class Timers:
         self._next: dict[str, float] = {}
         self._client: sql.AsyncClient | None = None
 
+    def are_due(self) -> bool:
+        return any(self._clock() >= self._next.get(rule.name, 0.0) for rule in self._rules)
+
     async def look(self, now_ms: int) -> list[tuple[TimerRule, Finding]]:
         """What the rules that are due find."""
         found: list[tuple[TimerRule, Finding]] = []

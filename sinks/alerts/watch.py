@@ -28,6 +28,7 @@ from sinks.alerts.state import Changes, State
 from sinks.alerts.state_log import StateLog
 from sinks.alerts.stream import Stream
 from sinks.alerts.timers import Timers
+from sinks.consumer import Stopped
 from sinks.deadline import deadline
 from sinks.intent import Fenced, Pin
 
@@ -39,6 +40,7 @@ ASK_SECONDS = 10.0
 IDLE_SECONDS = 0.05
 RETRY_SECONDS = 1.0
 COMMIT_SECONDS = 1.0
+STALL_SECONDS = 60.0  # records waiting, none fetched: the process ends
 CLOSE_SECONDS = 20.0  # for a try at work to end at a stop
 REBALANCE_SECONDS = 5.0  # and when others take over
 
@@ -57,6 +59,7 @@ class Owned:
         self.newest_ms: dict[TopicPartition, int] = {}
         self.committed: dict[TopicPartition, int] = {}
         self.unwritten: Changes = {}
+        self.last_progress = time.monotonic()
 
 
 class Watch(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's base is untyped
@@ -106,7 +109,7 @@ class Watch(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's base
         self._assigned = []
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Watch until `stop`. Raises a bug."""
+        """Watch until `stop`. Raises Stopped, or a bug."""
         epoch = -1
         try:
             while not stop.is_set():
@@ -137,7 +140,13 @@ class Watch(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's base
     async def _step(self, epoch: int) -> None:
         pin = self._pin
         if pin is not None and self._assigned and self._owned is None:
-            self._owned = await self._take_over(epoch)
+            owned = await self._take_over()
+            if epoch != self._epoch:
+                return
+            for name, position in owned.position.items():
+                self._consumer.seek(name, position)
+            self._owned = owned
+            owned.outbox.wake()
         if self.is_ready and not self._was_ready:
             self._was_ready = True
             self._on_ready()
@@ -146,7 +155,7 @@ class Watch(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's base
             return
         await self._round(self._owned, pin, epoch)
 
-    async def _take_over(self, epoch: int) -> Owned:
+    async def _take_over(self) -> Owned:
         """Read what is remembered, and go back as far as events matter that are not."""
         state = await self._log.load()
         is_first = state.born_ms is None
@@ -163,10 +172,6 @@ class Watch(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's base
             owned.position[name] = offset
             if stream.memory_ms and at_ms:
                 owned.position[name] = await self._back(name, offset, at_ms - stream.memory_ms)
-        if epoch == self._epoch:
-            for name, position in owned.position.items():
-                self._consumer.seek(name, position)
-        owned.outbox.wake()
         log.info("watching; the state is %s", "new" if is_first else "taken over")
         return owned
 
@@ -211,6 +216,7 @@ class Watch(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's base
                 for alert in owned.stream.see(one, now_ms(), is_known=is_known):
                     self._metrics.alerts.labels(alert.rule).inc()
         if records:
+            owned.last_progress = time.monotonic()
             owned.position[name] = records[-1].offset + 1
             owned.newest_ms[name] = max(owned.newest_ms.get(name, 0), records[-1].timestamp)
         for outcome, count in counts.items():
@@ -218,9 +224,9 @@ class Watch(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's base
 
     def _look(self, owned: Owned) -> None:
         """ClickHouse is asked beside the loop, which never waits for it."""
-        if self._looking is None:
+        if self._looking is None and self._timers.are_due():
             self._looking = asyncio.create_task(self._timers.look(now_ms()))
-        if not self._looking.done():
+        if self._looking is None or not self._looking.done():
             return
         found = self._looking.result()
         self._looking = None
@@ -247,6 +253,10 @@ class Watch(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's base
                 await self._offsets.commit(name, pin, position, metadata)
                 owned.committed[name] = position
         self._metrics.lag_records.set(lag)
+        if not lag:
+            owned.last_progress = time.monotonic()
+        elif time.monotonic() - owned.last_progress > STALL_SECONDS:
+            raise Stopped(f"{lag} records wait unfetched")
 
     async def _let_go(self) -> None:
         """Somebody else may have the partitions now; what was sent is told to them."""
