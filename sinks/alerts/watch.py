@@ -170,8 +170,8 @@ class Watch(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's base
             owned.known[name] = offset
             owned.newest_ms[name] = at_ms
             owned.position[name] = offset
-            if stream.memory_ms and at_ms:
-                owned.position[name] = await self._back(name, offset, at_ms - stream.memory_ms)
+        if stream.memory_ms:
+            await self._go_back(owned, stream.memory_ms)
         log.info("watching; the state is %s", "new" if is_first else "taken over")
         return owned
 
@@ -183,10 +183,18 @@ class Watch(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's base
             name: _progress(found[name].offset, found[name].metadata) for name in self._assigned
         }
 
-    async def _back(self, name: TopicPartition, offset: int, at_ms: int) -> int:
+    async def _go_back(self, owned: Owned, memory_ms: int) -> None:
+        """In one request: each waits behind the fetch that the broker holds open."""
+        since = {
+            name: max(0, at_ms - memory_ms) for name, at_ms in owned.newest_ms.items() if at_ms
+        }
+        if not since:
+            return
         async with deadline(ASK_SECONDS):
-            found = (await self._consumer.offsets_for_times({name: max(0, at_ms)})).get(name)
-        return offset if found is None else min(offset, found.offset)
+            found = await self._consumer.offsets_for_times(since)
+        for name, place in found.items():
+            if place is not None:
+                owned.position[name] = min(owned.position[name], place.offset)
 
     async def _round(self, owned: Owned, pin: Pin, epoch: int) -> None:
         async with deadline(FETCH_SECONDS):
