@@ -18,11 +18,12 @@ from sinks.deadline import deadline
 
 log = logging.getLogger(__name__)
 
-SEND_SECONDS = 20.0
-READ_SECONDS = 30.0  # without a record
+SEND_SECONDS = 10.0
+READ_SECONDS = 10.0  # for one request
 CLOSE_SECONDS = 5.0
 FETCH_MS = 500
 
+_Record = tuple[str, bytes | None, bytes | None, list[tuple[str, bytes]]]
 _PLACE = TopicPartition(APP_ALERTS_STATE.name, 0)
 
 
@@ -33,6 +34,7 @@ class StateLog:
         self._reach = reach
         self._metrics = metrics
         self._producer: AIOKafkaProducer | None = None
+        self._sending = asyncio.Lock()  # the loop and the channels share one producer
 
     async def load(self) -> State:
         """The state as it lies there. Raises KafkaError, OSError, TimeoutError."""
@@ -80,9 +82,11 @@ class StateLog:
         pairs = [(name, text.encode()) for name, text in headers.items()]
         await self._send([(APP_ALERTS_DEAD.name, None, value, pairs)])
 
-    async def _send(
-        self, records: list[tuple[str, bytes | None, bytes | None, list[tuple[str, bytes]]]]
-    ) -> None:
+    async def _send(self, records: list[_Record]) -> None:
+        async with self._sending:
+            await self._send_alone(records)
+
+    async def _send_alone(self, records: list[_Record]) -> None:
         try:
             async with deadline(SEND_SECONDS):
                 if self._producer is None:

@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Hashable, Iterable
 from typing import Generic, TypeVar
 
-from sinks.alerts.alert import Alert, Finding
+from sinks.alerts.alert import Alert, Finding, one_line
 from sinks.alerts.decide import tell
 from sinks.alerts.happening import CRASH, OPEN, Happening, top_frames
 from sinks.alerts.rules import CrashLoop, NewCrashGroup, Rule
@@ -130,7 +130,7 @@ def _covers(apps: list[str], app: str) -> bool:
 
 def _finding(one: Happening, title: str) -> Finding:
     facts = [
-        ("crash", one.crash_title),
+        ("crash", one_line(one.crash_title)),
         ("reason", one.crash_reason[:500]),
         ("crash group", one.group if one.crash_group else ""),
         ("arrived", one.received_at.isoformat(timespec="seconds")),
@@ -139,7 +139,7 @@ def _finding(one: Happening, title: str) -> Finding:
         app=one.app_id,
         release=one.app_version,
         source=one.event_id,
-        title=title,
+        title=one_line(title),
         facts=[(name, value) for name, value in facts if value],
         frames=top_frames(one.crash_stack),
         crash_group=one.group if one.crash_group else "",

@@ -249,7 +249,7 @@ class Watch(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's base
         owned.unwritten = {}
 
     async def _commit(self, owned: Owned, pin: Pin, *, is_last: bool = False) -> None:
-        """Never back: what is read again after a restart is committed already."""
+        """What is read again after a restart is committed already."""
         if time.monotonic() < self._commit_at and not is_last:
             return
         self._commit_at = time.monotonic() + COMMIT_SECONDS
@@ -258,7 +258,8 @@ class Watch(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's base
             lag += max(0, (self._consumer.highwater(name) or 0) - position)
             if position > max(owned.committed.get(name, 0), owned.known.get(name, 0)):
                 metadata = json.dumps({"ms": owned.newest_ms.get(name, 0)})
-                await self._offsets.commit(name, pin, position, metadata)
+                async with deadline(ASK_SECONDS):
+                    await self._offsets.commit(name, pin, position, metadata)
                 owned.committed[name] = position
         self._metrics.lag_records.set(lag)
         if not lag:

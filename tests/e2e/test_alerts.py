@@ -203,6 +203,21 @@ async def test_a_thousand_crashes_make_one_mail_also_over_a_kill(rig: AlertsRig)
     assert process.stop() == 0
 
 
+async def test_another_process_takes_over(rig: AlertsRig) -> None:
+    """Both are killed in turn, so the one that watches is one of them."""
+    first, second, third = rig.apps
+    one, other = await rig.start(), await rig.start()
+    await rig.send_crashes(first, 1)
+    one.kill()
+    await rig.send_crashes(second, 1)
+    await rig.start()
+    other.kill()
+    await rig.send_crashes(first, 1)
+    await rig.send_crashes(third, 1)
+
+    assert len(await rig.told(first, second, third)) == 3
+
+
 async def test_a_loop_is_counted_over_a_kill(rig: AlertsRig) -> None:
     """What is not in the state is read again from as far back as it matters, and told once."""
     process = await rig.start()

@@ -88,6 +88,12 @@ class TestNewCrashGroup:
 
         assert [one.finding.crash_group for one in see_all([narrow], events)] == [f"{2:016x}"]
 
+    def test_a_long_name_is_cut_to_a_line(self) -> None:
+        (told,) = see_all([NEW], [crash(1, crash_type="E\n" * 5000, crash_reason="r" * 5000)])
+
+        assert told.finding.title == "new crash: " + "E " * 94 + "…"
+        assert len(msgspec.json.encode(told)) < 2000
+
     def test_a_crash_without_a_group_and_another_event_are_nothing(self) -> None:
         assert see_all([NEW], [crash(0), crash(5, event_type="error")]) == []
 
