@@ -34,6 +34,8 @@ from sinks.alerts.metrics import Metrics as AlertsMetrics
 from sinks.clickhouse import sql
 from sinks.config import PREFIXES as SINK_PREFIXES
 from sinks.config import SinkConfig
+from sinks.console.config import PREFIXES as CONSOLE_PREFIXES
+from sinks.console.config import ConsoleConfig
 from sinks.metrics import Metrics as SinkMetrics
 from sinks.sink import BadCode
 
@@ -47,6 +49,7 @@ CONFIGS: list[tuple[type[Struct], dict[str, str]]] = [
     (GatewayConfig, GATEWAY_PREFIXES),
     (SinkConfig, SINK_PREFIXES),
     (AlertsConfig, ALERTS_PREFIXES),
+    (ConsoleConfig, CONSOLE_PREFIXES),
     (KafkaEnv, INFRA_PREFIXES),
     (LoadtestConfig, LOADTEST_PREFIXES),
 ]

@@ -50,7 +50,15 @@ APP_ALERTS_DEAD = Topic(
     meaning="alerts that a channel did not take in time, with the channel and the reason",
 )
 
-TOPICS = (APP_EVENTS, APP_EVENTS_DEAD, APP_ALERTS_STATE, APP_ALERTS_DEAD)
+APP_FORGOTTEN = Topic(
+    name="app-forgotten",
+    partitions=1,
+    retention_ms=-1,
+    cleanup_policy="compact",
+    meaning="devices and users who asked to be forgotten, as hashes",
+)
+
+TOPICS = (APP_EVENTS, APP_EVENTS_DEAD, APP_FORGOTTEN, APP_ALERTS_STATE, APP_ALERTS_DEAD)
 
 CLICKHOUSE_SINK_GROUP = "telemetry-clickhouse"
 ALERTS_GROUP = "telemetry-alerts"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from importlib.util import find_spec
 from typing import Annotated
 from uuid import uuid4
 
@@ -23,12 +24,10 @@ from gateway.runtime import (
     shown,
 )
 from sinks.alerts.alert import Alert
-from sinks.alerts.channels import deliveries
 from sinks.alerts.config import PREFIXES, AlertsConfig
 from sinks.alerts.decide import kind_of
 from sinks.alerts.delivery import Delivery, Failed, Refused
 from sinks.alerts.rules import RuleBook, RuleError, read_rules
-from sinks.alerts.run import run_alerts
 from sinks.alerts.sample import sample
 from sinks.command import fail
 from sinks.consumer import Stopped
@@ -43,6 +42,9 @@ app = typer.Typer(
 def run(instance: str | None) -> None:
     """Watch until SIGTERM or Ctrl-C, then drain."""
     config, book = _load()
+    _check_extra()
+    from sinks.alerts.run import run_alerts  # needs the extra
+
     setup_logging(config.log_level)
 
     async def main() -> None:
@@ -90,6 +92,9 @@ def test_command(
     config, book = _load()
     if rule not in book.rules:
         raise fail(f"there is no rule {rule}; there are {', '.join(book.rules)}", BAD_USAGE)
+    _check_extra()
+    from sinks.alerts.channels import deliveries  # needs the extra
+
     try:
         channels = deliveries(config, book)
     except ConfigError as error:
@@ -121,6 +126,12 @@ def config_command() -> None:
     for option in options_of(AlertsConfig, PREFIXES):
         table.add_row(option.variable, shown(config, option), option.meaning)
     Console().print(table)
+
+
+def _check_extra() -> None:
+    for name in ("aiosmtplib", "jinja2"):
+        if find_spec(name) is None:
+            raise fail(f"the package {name} is missing; install the extra: alerts", BAD_USAGE)
 
 
 def _load() -> tuple[AlertsConfig, RuleBook]:
