@@ -85,8 +85,8 @@ INTERFACE = {
         " origin_topic origin_partition origin_offset original original_bytes",
     ),
     "recent_activity": (
-        ["app", "minutes", "event_type"],
-        ["events", "events_before", "events_week_ago"],
+        ("app", "minutes", "event_type"),
+        "events events_before events_week_ago",
     ),
     "recent_chunks": (
         (*PERIOD, "limit"),
