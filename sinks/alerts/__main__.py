@@ -27,7 +27,8 @@ from sinks.alerts.alert import Alert
 from sinks.alerts.config import PREFIXES, AlertsConfig
 from sinks.alerts.decide import kind_of
 from sinks.alerts.delivery import Delivery, Failed, Refused
-from sinks.alerts.rules import RuleBook, RuleError, read_rules
+from sinks.alerts.rule_file import RuleError, read_rules
+from sinks.alerts.rules import RuleBook
 from sinks.alerts.sample import sample
 from sinks.command import fail
 from sinks.consumer import Stopped

@@ -1,6 +1,6 @@
 """Every option of the alerts: `TELEMETRY_ALERTS_…`, `TELEMETRY_KAFKA_…`, `…_CLICKHOUSE_…`.
 
-What is watched and who is told stands in the rule file, see `sinks.alerts.rules`.
+What is watched and who is told stands in the rule file, see `sinks.alerts.rule_file`.
 """
 
 from __future__ import annotations

@@ -21,6 +21,7 @@ from sinks.alerts.outbox import Outbox, Persistence
 from sinks.alerts.rules import RuleBook
 from sinks.alerts.state import State
 from sinks.alerts.state_log import StateLog
+from sinks.alerts.succession import Succession
 from sinks.alerts.timers import Timers
 from sinks.alerts.watch import Watch
 from sinks.clickhouse import sql
@@ -53,8 +54,16 @@ async def run_alerts(
     def outbox(state: State) -> Outbox:
         return Outbox(channels, state, state_log.bury, persistence, metrics, now_ms)
 
+    succession = Succession(book.rules, clients.consumer, clients.offsets, state_log, outbox)
     watch = Watch(
-        book, clients.consumer, clients.offsets, state_log, timers, outbox, metrics, on_ready
+        book.rules,
+        clients.consumer,
+        clients.offsets,
+        state_log,
+        timers,
+        succession,
+        metrics,
+        on_ready,
     )
     health = health_server(
         config.metrics_port, metrics, lambda: watch.last_tick, lambda: watch.is_ready

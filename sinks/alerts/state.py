@@ -71,14 +71,6 @@ class State:
         changes, self._changes = self._changes, {}
         return changes
 
-    def take_settled(self) -> Changes:
-        """Of the changes, those that say that an alert needs not be sent: true for any owner."""
-        return {
-            key: value
-            for key, value in self.take_changes().items()
-            if value is None and _keys.decode(key)[0] == "pending"
-        }
-
     def be_born(self, now_ms: int) -> None:
         self.born_ms = now_ms
         self._set(("born",), encode(now_ms))
@@ -143,3 +135,12 @@ class State:
 
     def _set(self, key: tuple[str, ...], value: bytes | None) -> None:
         self._changes[encode(key)] = value
+
+
+def settled(changes: Changes) -> Changes:
+    """Of changes, those that say that an alert needs not be sent: true for any owner."""
+    return {
+        key: value
+        for key, value in changes.items()
+        if value is None and _keys.decode(key)[0] == "pending"
+    }

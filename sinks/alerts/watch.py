@@ -10,7 +10,7 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import IllegalStateError, KafkaError
@@ -22,11 +22,10 @@ from sinks.alerts.decide import sum_up, tell_while
 from sinks.alerts.happening import read
 from sinks.alerts.kafka import AlertOffsets
 from sinks.alerts.metrics import Metrics
-from sinks.alerts.outbox import Outbox
-from sinks.alerts.rules import RuleBook, TimerRule
-from sinks.alerts.state import Changes, State
+from sinks.alerts.rules import Rule, TimerRule
+from sinks.alerts.state import settled
 from sinks.alerts.state_log import StateLog
-from sinks.alerts.stream import Stream
+from sinks.alerts.succession import Owned, Succession
 from sinks.alerts.timers import Timers
 from sinks.consumer import Stopped
 from sinks.deadline import deadline
@@ -44,44 +43,27 @@ STALL_SECONDS = 60.0  # records waiting, none fetched: the process ends
 CLOSE_SECONDS = 20.0  # for a try at work to end at a stop
 REBALANCE_SECONDS = 5.0  # and when others take over
 
-MakeOutbox = Callable[[State], Outbox]
-
-
-class Owned:
-    """What a process has while it owns the partitions."""
-
-    def __init__(self, state: State, stream: Stream, outbox: Outbox) -> None:
-        self.state = state
-        self.stream = stream
-        self.outbox = outbox
-        self.known: dict[TopicPartition, int] = {}  # events below were decided before
-        self.position: dict[TopicPartition, int] = {}  # the next offset to see
-        self.newest_ms: dict[TopicPartition, int] = {}
-        self.committed: dict[TopicPartition, int] = {}
-        self.unwritten: Changes = {}
-        self.last_progress = time.monotonic()
-
 
 class Watch(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's base is untyped
     """`run` until stopped."""
 
     def __init__(
         self,
-        book: RuleBook,
+        rules: Mapping[str, Rule],
         consumer: AIOKafkaConsumer[bytes, bytes],
         offsets: AlertOffsets,
         state_log: StateLog,
         timers: Timers,
-        make_outbox: MakeOutbox,
+        succession: Succession,
         metrics: Metrics,
         on_ready: Callable[[], None],
     ) -> None:
-        self._book = book
+        self._rules = rules
         self._consumer = consumer
         self._offsets = offsets
         self._log = state_log
         self._timers = timers
-        self._make_outbox = make_outbox
+        self._succession = succession
         self._metrics = metrics
         self._on_ready = on_ready
         self._was_ready = False
@@ -140,7 +122,7 @@ class Watch(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's base
     async def _step(self, epoch: int) -> None:
         pin = self._pin
         if pin is not None and self._assigned and self._owned is None:
-            owned = await self._take_over()
+            owned = await self._succession.take_over(self._assigned)
             if epoch != self._epoch:
                 return
             for name, position in owned.position.items():
@@ -155,47 +137,6 @@ class Watch(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's base
             return
         await self._round(self._owned, pin, epoch)
 
-    async def _take_over(self) -> Owned:
-        """Read what is remembered, and go back as far as events matter that are not."""
-        state = await self._log.load()
-        is_first = state.born_ms is None
-        if is_first:
-            state.be_born(now_ms())
-        stream = Stream(self._book.rules.values(), state)
-        owned = Owned(state, stream, self._make_outbox(state))
-        for name, (offset, at_ms) in (await self._committed()).items():
-            if is_first or offset < 0:
-                owned.known[name] = owned.position[name] = 0
-                continue
-            owned.known[name] = offset
-            owned.newest_ms[name] = at_ms
-            owned.position[name] = offset
-        if stream.memory_ms:
-            await self._go_back(owned, stream.memory_ms)
-        log.info("watching; the state is %s", "new" if is_first else "taken over")
-        return owned
-
-    async def _committed(self) -> dict[TopicPartition, tuple[int, int]]:
-        """Offset and newest timestamp of each partition; -1 where there is none."""
-        async with deadline(ASK_SECONDS):
-            found = await self._offsets.fetch(self._assigned)
-        return {
-            name: _progress(found[name].offset, found[name].metadata) for name in self._assigned
-        }
-
-    async def _go_back(self, owned: Owned, memory_ms: int) -> None:
-        """In one request: each waits behind the fetch that the broker holds open."""
-        since = {
-            name: max(0, at_ms - memory_ms) for name, at_ms in owned.newest_ms.items() if at_ms
-        }
-        if not since:
-            return
-        async with deadline(ASK_SECONDS):
-            found = await self._consumer.offsets_for_times(since)
-        for name, place in found.items():
-            if place is not None:
-                owned.position[name] = min(owned.position[name], place.offset)
-
     async def _round(self, owned: Owned, pin: Pin, epoch: int) -> None:
         async with deadline(FETCH_SECONDS):
             got = await self._consumer.getmany(timeout_ms=FETCH_MS)
@@ -204,7 +145,7 @@ class Watch(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's base
         for name, records in got.items():
             self._see(owned, name, records)
         self._look(owned)
-        for alert in sum_up(self._book.rules, owned.state, now_ms()):
+        for alert in sum_up(self._rules, owned.state, now_ms()):
             self._metrics.alerts.labels(alert.rule).inc()
         await self._write(owned)
         owned.outbox.wake()
@@ -274,7 +215,7 @@ class Watch(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's base
             return
         await owned.outbox.close(REBALANCE_SECONDS)
         try:
-            await self._log.append(owned.state.take_settled())
+            await self._log.append(settled(owned.unwritten | owned.state.take_changes()))
         except (KafkaError, OSError, TimeoutError) as error:
             log.warning("what was sent may be sent again: %s", error or type(error).__name__)
 
@@ -291,12 +232,3 @@ class Watch(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's base
             await self._commit(owned, pin, is_last=True)
         except (Fenced, KafkaError, IllegalStateError, OSError, TimeoutError) as error:
             log.warning("the last state is not written: %s", error or type(error).__name__)
-
-
-def _progress(offset: int, metadata: str | None) -> tuple[int, int]:
-    """A committed offset, and the timestamp that its commit carries; 0 when it carries none."""
-    try:
-        at_ms = json.loads(metadata or "")["ms"]
-    except (ValueError, KeyError, TypeError):
-        at_ms = 0
-    return offset, at_ms if isinstance(at_ms, int) else 0

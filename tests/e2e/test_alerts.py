@@ -19,7 +19,8 @@ from aiokafka.admin import AIOKafkaAdminClient
 from gateway.contract.topics import APP_ALERTS_DEAD, APP_EVENTS
 from gateway.runtime import load_config
 from sinks.alerts.config import PREFIXES, AlertsConfig
-from sinks.alerts.rules import RuleBook, read_rules
+from sinks.alerts.rule_file import read_rules
+from sinks.alerts.rules import RuleBook
 from sinks.alerts.run import run_alerts
 from sinks.alerts.state import State
 from sinks.alerts.state_log import StateLog

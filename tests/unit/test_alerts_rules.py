@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import re
+import time
 from base64 import b64encode
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from sinks.alerts.rules import CrashLoop, Email, NewCrashGroup, RuleError, Webhook, parse_rules
+from sinks.alerts.rule_file import RuleError, parse_rules
+from sinks.alerts.rules import (
+    CrashFreeRate,
+    CrashLoop,
+    Email,
+    NewCrashGroup,
+    Silence,
+    Spike,
+    Webhook,
+)
+from sinks.alerts.webhook import signed
 
 SECRET = b"0123456789abcdef01234567"
 MAIL = '[channel.oncall]\ntype = "email"\nto = ["oncall@example.com"]\n'
@@ -84,3 +97,33 @@ def test_a_weak_or_broken_secret_is_told_and_not_shown(
 
     assert said in str(told.value)
     assert secret not in str(told.value)
+
+
+def test_the_page_s_rule_file_is_one(folder: Path) -> None:
+    (folder / "webhook-secret").write_text("whsec_" + b64encode(SECRET).decode())
+
+    book = parse_rules(_block("toml"), folder)
+
+    kinds = {type(one) for one in book.rules.values()}
+    assert kinds == {NewCrashGroup, CrashLoop, CrashFreeRate, Spike, Silence}
+
+
+def test_the_page_s_check_of_a_signature_knows_ours_from_others() -> None:
+    names: dict[str, Any] = {}
+    exec(_block("python"), names)  # noqa: S102  # the reader does the same
+    secret = "whsec_" + b64encode(SECRET).decode()
+    now = int(time.time())
+    headers = signed(SECRET, "alert-1", now, b"{}")
+    old = signed(SECRET, "alert-1", now - 400, b"{}")
+
+    assert names["is_ours"](headers, b"{}", secret)
+    assert not names["is_ours"](headers, b"{ }", secret)
+    assert not names["is_ours"]({**headers, "webhook-id": "alert-2"}, b"{}", secret)
+    assert not names["is_ours"](old, b"{}", secret)
+
+
+def _block(language: str) -> str:
+    """The one block of docs/ALERTS.md in that language."""
+    page = (Path(__file__).parents[2] / "docs" / "ALERTS.md").read_text(encoding="utf-8")
+    (block,) = re.findall(rf"```{language}\n(.*?)```", page, re.DOTALL)
+    return str(block)
