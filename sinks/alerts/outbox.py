@@ -148,7 +148,7 @@ class Outbox:
         try:
             await self._bury(msgspec.json.encode(alert), headers)
         except (KafkaError, OSError, TimeoutError) as error:
-            log.warning("dead alert %s waits: %s", alert.id, error or type(error).__name__)
+            log.warning("dead alert %s waits: %s", alert.id, str(error) or type(error).__name__)
             letter.due = asyncio.get_running_loop().time() + next(letter.waits)
             return False
         log.error("channel %s: alert %s is dead-lettered: %s", channel, alert.id, reason)

@@ -92,7 +92,7 @@ async def _clients(
             await clients.start()
             return clients
         except (KafkaError, OSError, TimeoutError) as error:
-            log.warning("Kafka is not there yet: %s", error or type(error).__name__)
+            log.warning("Kafka is not there yet: %s", str(error) or type(error).__name__)
         try:
             async with asyncio.timeout(RETRY_SECONDS):
                 await stop.wait()

@@ -107,7 +107,7 @@ class Watch(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's base
                     await self._let_go()
                     self._assigned = []
                 except (KafkaError, IllegalStateError, OSError, TimeoutError) as error:
-                    log.warning("Kafka: %s", error or type(error).__name__)
+                    log.warning("Kafka: %s", str(error) or type(error).__name__)
                     await self._pause(stop, RETRY_SECONDS)
         finally:
             await self._drain()
@@ -217,7 +217,7 @@ class Watch(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's base
         try:
             await self._log.append(settled(owned.unwritten | owned.state.take_changes()))
         except (KafkaError, OSError, TimeoutError) as error:
-            log.warning("what was sent may be sent again: %s", error or type(error).__name__)
+            log.warning("what was sent may be sent again: %s", str(error) or type(error).__name__)
 
     async def _drain(self) -> None:
         if self._looking is not None:
@@ -231,4 +231,4 @@ class Watch(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's base
             await self._write(owned)
             await self._commit(owned, pin, is_last=True)
         except (Fenced, KafkaError, IllegalStateError, OSError, TimeoutError) as error:
-            log.warning("the last state is not written: %s", error or type(error).__name__)
+            log.warning("the last state is not written: %s", str(error) or type(error).__name__)
