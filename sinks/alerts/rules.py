@@ -24,7 +24,9 @@ class NewCrashGroup(Common, frozen=True, kw_only=True, tag="new_crash_group"):
     """A crash group that the app never had."""
 
     apps: Annotated[list[str], Meta(description="empty: all")] = []
-    only_fatal: Annotated[bool, Meta(description="leave out crashes the app survived")] = False
+    only_fatal: Annotated[
+        bool, Meta(description="leave out groups whose first crash the app survived")
+    ] = False
 
 
 class CrashLoop(Common, frozen=True, kw_only=True, tag="crash_loop"):

@@ -137,6 +137,21 @@ class State:
         self._changes[encode(key)] = value
 
 
+def stages(changes: Changes) -> list[Changes]:
+    """Changes in the order in which they are to be written, each stage whole before the next.
+
+    An alert is there before what keeps it from being decided again: the crash group that is no
+    longer new, and the cooldown.
+    """
+    queued: Changes = {
+        key: value
+        for key, value in changes.items()
+        if value is not None and _keys.decode(key)[0] == "pending"
+    }
+    rest: Changes = {key: value for key, value in changes.items() if key not in queued}
+    return [one for one in (queued, rest) if one]
+
+
 def settled(changes: Changes) -> Changes:
     """Of changes, those that say that an alert needs not be sent: true for any owner."""
     return {

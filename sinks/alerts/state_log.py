@@ -13,7 +13,7 @@ from aiokafka.errors import KafkaError
 
 from gateway.contract.topics import APP_ALERTS_DEAD, APP_ALERTS_STATE
 from sinks.alerts.metrics import Metrics
-from sinks.alerts.state import Changes, State
+from sinks.alerts.state import Changes, State, stages
 from sinks.deadline import deadline
 
 log = logging.getLogger(__name__)
@@ -71,10 +71,10 @@ class StateLog:
                     self._metrics.state_entries_skipped.inc()
 
     async def append(self, changes: Changes) -> None:
-        """Write changes of the state, in order. Raises KafkaError, OSError, TimeoutError."""
-        if changes:
+        """Write changes of the state. Raises KafkaError, OSError, TimeoutError."""
+        for stage in stages(changes):
             await self._send(
-                [(APP_ALERTS_STATE.name, key, value, []) for key, value in changes.items()]
+                [(APP_ALERTS_STATE.name, key, value, []) for key, value in stage.items()]
             )
 
     async def bury(self, value: bytes, headers: Mapping[str, str]) -> None:

@@ -64,6 +64,7 @@ class Succession:
         is_first = state.born_ms is None
         if is_first:
             state.be_born(now_ms())
+            await self._log.append(state.take_changes())
         stream = Stream(self._rules.values(), state)
         owned = Owned(state, stream, self._make_outbox(state))
         for name, (offset, at_ms) in (await self._committed(assigned)).items():

@@ -17,7 +17,7 @@ from sinks.alerts.alert import Alert, Finding
 from sinks.alerts.decide import sum_up, tell, tell_while
 from sinks.alerts.happening import Happening, read, top_frames
 from sinks.alerts.rules import CrashLoop, NewCrashGroup, Rule
-from sinks.alerts.state import MAX_RELEASES, State, settled
+from sinks.alerts.state import MAX_RELEASES, State, settled, stages
 from sinks.alerts.stream import Crashes, Stream
 
 START = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -274,6 +274,22 @@ class TestState:
         see_all([NEW], events[restart_after:], again)
 
         assert set(again.pending()) == set(whole.pending())
+
+    @pytest.mark.parametrize("written", [0, 1, 2])
+    def test_no_alert_is_lost_when_a_write_ends_in_its_middle(self, written: int) -> None:
+        events = [crash(1), crash(2, app_id="other")]
+        state = born()
+        see_all([NEW], events, state)
+        whole = set(state.pending())
+        log: list[tuple[bytes, bytes | None]] = []
+        for stage in stages(state.take_changes())[:written]:
+            log += stage.items()
+
+        again = loaded(log)
+        see_all([NEW], events, again)
+
+        assert set(again.pending()) == whole
+        assert len(whole) == 2
 
     def test_what_is_settled_is_gone_after_a_restart(self) -> None:
         state = born()
