@@ -14,6 +14,8 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from gateway.runtime import BAD_USAGE, FOUND_WRONG, options_of, setup_logging, shown
+from sinks.alerts.__main__ import app as alerts_app
+from sinks.alerts.__main__ import run as run_alerts
 from sinks.clickhouse import present, sql, trace
 from sinks.command import ask, fail, load, server
 from sinks.config import PREFIXES, SinkConfig
@@ -33,6 +35,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(letters_app)
+app.add_typer(alerts_app)
 app.add_typer(tokens_app)
 app.command("console")(console_command)
 app.command("regroup")(regroup_command)
@@ -42,16 +45,21 @@ app.command("forget")(forget_command)
 
 @app.command("run")
 def run_command(
-    sink: Annotated[Literal["clickhouse"], typer.Argument(help="which sink")] = "clickhouse",
+    sink: Annotated[
+        Literal["clickhouse", "alerts"], typer.Argument(help="which sink")
+    ] = "clickhouse",
     instance: Annotated[
         str | None,
         typer.Option(help="a name of this process alone: keeps its partitions over a restart"),
     ] = None,
 ) -> None:
-    """Store events until SIGTERM or Ctrl-C, then drain.
+    """Store events, or watch them for alerts, until SIGTERM or Ctrl-C, then drain.
 
     Example: telemetry-sink run --instance sink-0
     """
+    if sink == "alerts":
+        run_alerts(instance)
+        return
     config = load()
     setup_logging(config.log_level)
 

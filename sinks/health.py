@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Iterator
+from typing import Protocol
 
 import uvicorn
 from starlette.applications import Starlette
@@ -12,10 +13,15 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from sinks.metrics import Metrics
-
 HOST = "127.0.0.1"
 LIVE_SECONDS = 30.0
+
+
+class Rendered(Protocol):
+    """The metrics of a process."""
+
+    def render(self) -> bytes:
+        """The text that `/metrics` answers."""
 
 
 class HealthServer(uvicorn.Server):
@@ -27,7 +33,7 @@ class HealthServer(uvicorn.Server):
 
 
 def health_server(
-    port: int, metrics: Metrics, last_tick: Callable[[], float], is_ready: Callable[[], bool]
+    port: int, metrics: Rendered, last_tick: Callable[[], float], is_ready: Callable[[], bool]
 ) -> HealthServer:
     """A server for operators; the caller runs it."""
 

@@ -11,6 +11,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
 from aiokafka.errors import KafkaError
 
+from gateway.contract.kafka_access import KafkaAccess
 from sinks.config import MB, SinkConfig
 
 log = logging.getLogger(__name__)
@@ -19,7 +20,7 @@ CLOSE_SECONDS = 10.0
 NO_LIMIT_MS = 24 * 3600 * 1000
 
 
-def reach(config: SinkConfig) -> dict[str, Any]:
+def reach(config: KafkaAccess) -> dict[str, Any]:
     """The options of any client: where brokers are, and who we are. Raises ConfigError."""
     return {"bootstrap_servers": config.kafka_bootstrap, **config.client_security()}
 

@@ -8,7 +8,9 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
+import msgspec
 import pytest
 from msgspec import Struct
 
@@ -25,6 +27,10 @@ from infra.__main__ import PREFIXES as INFRA_PREFIXES
 from infra.__main__ import KafkaEnv
 from loadtest.config import PREFIXES as LOADTEST_PREFIXES
 from loadtest.config import LoadtestConfig
+from sinks.alerts import rules as alert_rules
+from sinks.alerts.config import PREFIXES as ALERTS_PREFIXES
+from sinks.alerts.config import AlertsConfig
+from sinks.alerts.metrics import Metrics as AlertsMetrics
 from sinks.clickhouse import sql
 from sinks.config import PREFIXES as SINK_PREFIXES
 from sinks.config import SinkConfig
@@ -42,6 +48,7 @@ PAGES = {"README.md": README, "docs/reference.md": REFERENCE, "ARCHITECTURE.md":
 CONFIGS: list[tuple[type[Struct], dict[str, str]]] = [
     (GatewayConfig, GATEWAY_PREFIXES),
     (SinkConfig, SINK_PREFIXES),
+    (AlertsConfig, ALERTS_PREFIXES),
     (ConsoleConfig, CONSOLE_PREFIXES),
     (KafkaEnv, INFRA_PREFIXES),
     (LoadtestConfig, LOADTEST_PREFIXES),
@@ -59,7 +66,7 @@ def option_rows() -> Iterator[str]:
 
 def metric_rows() -> Iterator[str]:
     """A row for each metric: name as scraped, labels, meaning."""
-    for registry in (GatewayMetrics().registry, SinkMetrics().registry):
+    for registry in (GatewayMetrics().registry, SinkMetrics().registry, AlertsMetrics().registry):
         for metric in registry.collect():
             collector = registry._names_to_collectors[metric.name]
             labels = ", ".join(getattr(collector, "_labelnames", ()))
@@ -75,6 +82,24 @@ def topic_rows() -> Iterator[str]:
         yield f"| `{one.name}` | {one.partitions} | {kept} | {one.meaning} |"
 
 
+def rule_rows() -> Iterator[str]:
+    """A row for each field of a rule or channel of the alerts' rule file."""
+    for kind in (*get_args(alert_rules.Rule), *get_args(alert_rules.Channel)):
+        described = msgspec.json.schema(kind)["$defs"][kind.__name__]["properties"]
+        for field in msgspec.structs.fields(kind):
+            if field.name in ("name", "secret"):  # of the program, not of the file
+                continue
+            default = "required" if field.required else f"`{_toml(field)}`"
+            meaning = described[field.name]["description"]
+            yield f"| `{kind.__struct_config__.tag}` | `{field.name}` | {default} | {meaning} |"
+
+
+def _toml(field: msgspec.structs.FieldInfo) -> str:
+    """A default as the file would say it."""
+    default = [] if field.default is msgspec.NODEFAULT else field.default
+    return msgspec.json.encode(default).decode()
+
+
 def query_rows() -> Iterator[str]:
     for name in sql.names():
         query = sql.load(name)
@@ -84,7 +109,9 @@ def query_rows() -> Iterator[str]:
 
 
 @pytest.mark.parametrize(
-    "row", [*option_rows(), *metric_rows(), *topic_rows(), *query_rows()], ids=lambda row: row[:60]
+    "row",
+    [*option_rows(), *metric_rows(), *topic_rows(), *query_rows(), *rule_rows()],
+    ids=lambda row: row[:60],
 )
 def test_the_reference_has_the_row(row: str) -> None:
     assert row in REFERENCE.splitlines()
@@ -98,7 +125,9 @@ def test_every_code_is_explained(code: str) -> None:
 @pytest.mark.parametrize("page", PAGES)
 def test_no_page_names_what_is_not_there(page: str) -> None:
     known = {row.split("`")[1] for row in (*option_rows(), *metric_rows())}
-    said = set(re.findall(r"\b(?:TELEMETRY|telemetry_(?:gateway|sink))_\w*[A-Za-z]\b", PAGES[page]))
+    said = set(
+        re.findall(r"\b(?:TELEMETRY|telemetry_(?:gateway|sink|alerts))_\w*[A-Za-z]\b", PAGES[page])
+    )
 
     assert {one.removesuffix("_FILE") for one in said} <= known | {"telemetry_gateway"}
 

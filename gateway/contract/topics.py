@@ -35,6 +35,20 @@ APP_EVENTS_DEAD = Topic(
     retention_ms=30 * DAY_MS,
     meaning="events rejected at the door and records that can never be stored, with the reason",
 )
+APP_ALERTS_STATE = Topic(
+    name="app-alerts-state",
+    partitions=1,
+    retention_ms=7 * DAY_MS,
+    cleanup_policy="compact",
+    meaning="what the alerts remember, newest of each key: known crash groups, cooldowns, alerts "
+    "that are to be sent",
+)
+APP_ALERTS_DEAD = Topic(
+    name="app-alerts-dead",
+    partitions=1,
+    retention_ms=30 * DAY_MS,
+    meaning="alerts that a channel did not take in time, with the channel and the reason",
+)
 
 APP_FORGOTTEN = Topic(
     name="app-forgotten",
@@ -44,6 +58,7 @@ APP_FORGOTTEN = Topic(
     meaning="devices and users who asked to be forgotten, as hashes",
 )
 
-TOPICS = (APP_EVENTS, APP_EVENTS_DEAD, APP_FORGOTTEN)
+TOPICS = (APP_EVENTS, APP_EVENTS_DEAD, APP_FORGOTTEN, APP_ALERTS_STATE, APP_ALERTS_DEAD)
 
 CLICKHOUSE_SINK_GROUP = "telemetry-clickhouse"
+ALERTS_GROUP = "telemetry-alerts"

@@ -41,6 +41,8 @@ ROOMY: dict[str, Any] = {"chunk_rows": 1000, "chunk_age_seconds": 1.5}
 COMMAND_SECONDS = 200.0
 
 SETTLED_DAYS = (date(2026, 10, 31), date(2026, 11, 1))
+OF_NOW = {"live_rate", "recent_activity"}  # named queries about the last minutes
+RELEASE = "1.4.2"
 
 
 class StatementProxy(ClickHouseProxy):
@@ -211,23 +213,27 @@ class ReplayRig(SinkRig):
             await client.close()
 
     def answers(self, app: str) -> dict[str, list[tuple[object, ...]]]:
-        """What every named query says of an app."""
+        """What every named query says of an app, but those that ask for now."""
         return asyncio.run(self._answers(app))
 
     async def _answers(self, app: str) -> dict[str, list[tuple[object, ...]]]:
         client = await sql.connect(self.clickhouse.server())
         first, last = (day.isoformat() for day in SETTLED_DAYS)
         given = {"app": app, "from": first, "to": last, "device": f"{app}-1"}
-        (event_id,) = self.clickhouse.rows(
-            "SELECT toString(min(event_id)) FROM telemetry.events WHERE app_id = {app:String}",
+        given |= {"steps": "app_open,app_crash", "against": "none"}
+        event_id, group = self.clickhouse.rows(
+            "SELECT toString(min(event_id)), lower(hex(max(crash_group))) FROM telemetry.events"
+            " WHERE app_id = {app:String}",
             app=app,
         )[0]
-        given["event_id"] = event_id
+        given |= {"event_id": event_id, "group": group.rjust(16, "0")}
         try:
             found: dict[str, list[tuple[object, ...]]] = {}
-            for name in sql.names():
+            for name in set(sql.names()) - OF_NOW:
                 wanted = {one.name for one in sql.load(name).params} & given.keys()
                 params = {key: given[key] for key in wanted}
+                if name == "release_compare":
+                    params["release"] = RELEASE
                 answer = await sql.run_query(client, name, params, SETTLED_DAYS[1])
                 found[name] = [tuple(plain(value) for value in row) for row in answer.rows]
             return found

@@ -14,7 +14,7 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
-from gateway.contract.topics import APP_EVENTS, TOPICS
+from gateway.contract.topics import APP_ALERTS_STATE, APP_EVENTS, TOPICS
 from infra.provision import ProvisionError, ProvisionOptions, provision
 from tests.kafka import KafkaUnderTest, wait_until
 
@@ -38,7 +38,7 @@ def bare(broker: KafkaUnderTest) -> KafkaUnderTest:
 
 
 async def _delete_all(bootstrap: str) -> None:
-    """Both by name: Kafka lists a topic, and lets go of it, a moment after it said so."""
+    """All by name: Kafka lists a topic, and lets go of it, a moment after it said so."""
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     await admin.start()
     try:
@@ -93,6 +93,8 @@ class TestProvision:
         assert settings["retention.ms"] == str(APP_EVENTS.retention_ms)
         assert settings["cleanup.policy"] == "delete"
         assert settings["unclean.leader.election.enable"] == "false"
+        state = settings_of(bare.bootstrap, APP_ALERTS_STATE.name)
+        assert state["cleanup.policy"] == "compact"
 
     def test_a_second_time_there_is_nothing_to_do(self, bare: KafkaUnderTest) -> None:
         asyncio.run(provision(options(bare)))

@@ -84,6 +84,10 @@ INTERFACE = {
         "dead_at source code text app_id protocol app_version device_id event_id request_id"
         " origin_topic origin_partition origin_offset original original_bytes",
     ),
+    "recent_activity": (
+        ("app", "minutes", "event_type"),
+        "events events_before events_week_ago",
+    ),
     "recent_chunks": (
         (*PERIOD, "limit"),
         "kafka_topic kafka_partition chunk_start chunk_end inserted duplicates dead"
