@@ -35,7 +35,13 @@ ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 REFERENCE = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
 ARCHITECTURE = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
-PAGES = {"README.md": README, "docs/reference.md": REFERENCE, "ARCHITECTURE.md": ARCHITECTURE}
+CONSUMERS = (ROOT / "docs" / "CONSUMERS.md").read_text(encoding="utf-8")
+PAGES = {
+    "README.md": README,
+    "docs/reference.md": REFERENCE,
+    "docs/CONSUMERS.md": CONSUMERS,
+    "ARCHITECTURE.md": ARCHITECTURE,
+}
 
 CONFIGS: list[tuple[type[Struct], dict[str, str]]] = [
     (GatewayConfig, GATEWAY_PREFIXES),

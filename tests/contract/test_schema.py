@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from copy import deepcopy
 from pathlib import Path
@@ -49,6 +51,15 @@ def is_valid(record: dict[str, Any]) -> bool:
 )
 def test_the_file_is_as_the_structs_say(name: str, document: dict[str, Any]) -> None:
     assert (SCHEMAS / name).read_text(encoding="utf-8") == as_text(document), RENEW
+
+
+def test_the_command_writes_both(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "gateway", "schema", "--into", str(tmp_path / "new")]
+    subprocess.run(command, check=True, timeout=60)
+
+    written = {one.name: one.read_text(encoding="utf-8") for one in (tmp_path / "new").iterdir()}
+    assert written == {name: (SCHEMAS / name).read_text(encoding="utf-8") for name in written}
+    assert set(written) == {RECORD_SCHEMA_FILE, ASYNCAPI_FILE}
 
 
 def test_every_key_has_a_meaning() -> None:
