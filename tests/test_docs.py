@@ -23,6 +23,8 @@ from gateway.runtime import options_of
 from gateway.workers.scrape import UP, UP_MEANING
 from infra.__main__ import PREFIXES as INFRA_PREFIXES
 from infra.__main__ import KafkaEnv
+from infra.registry import PREFIXES as REGISTRY_PREFIXES
+from infra.registry import RegistryAccess
 from loadtest.config import PREFIXES as LOADTEST_PREFIXES
 from loadtest.config import LoadtestConfig
 from sinks.clickhouse import sql
@@ -47,6 +49,7 @@ CONFIGS: list[tuple[type[Struct], dict[str, str]]] = [
     (GatewayConfig, GATEWAY_PREFIXES),
     (SinkConfig, SINK_PREFIXES),
     (KafkaEnv, INFRA_PREFIXES),
+    (RegistryAccess, REGISTRY_PREFIXES),
     (LoadtestConfig, LOADTEST_PREFIXES),
 ]
 
