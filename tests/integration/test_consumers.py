@@ -9,7 +9,7 @@ import os
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 from uuid import uuid4
@@ -43,14 +43,16 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaUnderTest]:
 class Service:
     """One of the examples as a process."""
 
-    def __init__(self, name: str, folder: Path, *arguments: str) -> None:
+    def __init__(
+        self, name: str, folder: Path, *arguments: str, environment: Mapping[str, str] | None = None
+    ) -> None:
         self._output = folder / f"{name}-{uuid4()}.out"
         with self._output.open("wb") as output:
             self._process = subprocess.Popen(
                 [sys.executable, str(CONSUMERS / f"{name}.py"), *arguments],
                 stdout=output,
                 stderr=output,
-                env={**os.environ, "PYTHONPATH": str(ROOT)},
+                env={**os.environ, "PYTHONPATH": str(ROOT), **(environment or {})},
             )
 
     def lines(self) -> list[str]:
@@ -62,6 +64,11 @@ class Service:
 
     def _has_ended(self) -> bool:
         return self._process.poll() is not None
+
+    def stop(self) -> int:
+        """SIGTERM; the exit code."""
+        self._process.terminate()
+        return self._process.wait(60)
 
     def kill(self) -> None:
         self._process.kill()
@@ -191,6 +198,86 @@ async def _send(bootstrap: str, app: str, sequences: range) -> None:
                 fields = {"event_id": str(uuid4()), "app_id": app, "sequence": sequence}
                 value = json.dumps(make_record(device_id=device, **fields)).encode()
                 await producer.send(APP_EVENTS.name, value, device.encode(), partition)
+
+
+class LoopOfOurs:
+    """on_our_loop.py with a group of its own, and the crashes that it has stored."""
+
+    def __init__(self, kafka: KafkaUnderTest, folder: Path, services: list[Service]) -> None:
+        self._folder = folder
+        self._services = services
+        self._environment = {
+            "TELEMETRY_KAFKA_BOOTSTRAP": kafka.bootstrap,
+            "TELEMETRY_SINK_GROUP": f"crashes-{uuid4()}",
+            "TELEMETRY_SINK_SESSION_TIMEOUT_MS": "3000",
+            "TELEMETRY_SINK_HEARTBEAT_INTERVAL_MS": "500",
+            "TELEMETRY_SINK_REBALANCE_TIMEOUT_MS": "10000",
+            "TELEMETRY_SINK_CHUNK_AGE_SECONDS": "0.1",
+            "TELEMETRY_SINK_CHUNK_ROWS": "50",
+        }
+
+    def start(self, file: str = "crashes") -> Service:
+        path = str(self._folder / file)
+        service = Service("on_our_loop", self._folder, path, environment=self._environment)
+        self._services.append(service)
+        return service
+
+    def crashes(self, app: str, file: str = "crashes") -> list[tuple[object, ...]]:
+        """(device, release, rows, different events), in the order of devices and releases."""
+        sql = """
+SELECT device_id, app_version, count(*), count(DISTINCT event_id) FROM crashes
+WHERE app_id = ? GROUP BY device_id, app_version ORDER BY device_id, app_version
+"""
+        found = [one for one in self._folder.glob(f"{file}-*") if one.suffix != ".out"]
+        if not found:
+            return []
+        with closing(sqlite3.connect(min(found), timeout=30)) as store:
+            try:
+                return list(store.execute(sql, (app,)))
+            except sqlite3.OperationalError:  # it has not made its tables yet
+                return []
+
+
+def test_on_our_loop_each_crash_is_stored_once_over_kills_and_copies(
+    kafka: KafkaUnderTest, tmp_path: Path, services: list[Service]
+) -> None:
+    app = f"app-{uuid4()}"
+    crashes: list[dict[str, str]] = []
+
+    def send() -> None:
+        """Crashes, what is none, and copies of all crashes so far."""
+        crashes.extend({"event_id": str(uuid4()), "event_type": "app_crash"} for _ in range(100))
+        opens = [{"event_id": str(uuid4())} for _ in range(100)]
+        asyncio.run(_send_to_one_partition(kafka.bootstrap, app, [*opens, *crashes]))
+
+    send()
+    ours = LoopOfOurs(kafka, tmp_path, services)
+    for _ in range(2):
+        service = ours.start()
+        _wait_for_more_crashes(ours, app)
+        send()
+        service.kill()
+        send()
+    service = ours.start()
+    expected = [("device-1", "1.4.2", len(crashes), len(crashes))]
+    wait_until(lambda: ours.crashes(app) == expected, what="every crash")
+    assert service.stop() == 0
+
+    again = LoopOfOurs(kafka, tmp_path, services)
+    again.start("again")
+    wait_until(lambda: again.crashes(app, "again") == expected, what="every crash, from the start")
+
+
+def _wait_for_more_crashes(ours: LoopOfOurs, app: str) -> None:
+    before = ours.crashes(app)
+    wait_until(lambda: ours.crashes(app) != before, what="progress")
+
+
+async def _send_to_one_partition(bootstrap: str, app: str, events: list[dict[str, str]]) -> None:
+    async with AIOKafkaProducer(bootstrap_servers=bootstrap) as producer:
+        for event in events:
+            value = json.dumps(make_record(app_id=app, **event)).encode()
+            await producer.send(APP_EVENTS.name, value, b"device-1", 5)
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
