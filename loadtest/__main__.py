@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import os
 import random
 import signal
 import sys
+import time
 from collections.abc import Callable, Coroutine
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -34,11 +36,12 @@ from loadtest.meter import Sample
 from loadtest.plan import Plan, Shape
 from loadtest.report import show_findings, show_progress, show_summary
 from loadtest.sdk_report import show_conformance, show_faults, show_judged
+from loadtest.seed import EVENTS_PER_SESSION, SeedPlan, run_seed
 from loadtest.summary import summarise, wrong_with
 from loadtest.topic import KafkaUnreachable
 from loadtest.verify import Findings
 from loadtest.verify_file import Checked, verify_file
-from sinks.clickhouse.sql import ClickHouseError, Unreachable, connect
+from sinks.clickhouse.sql import ClickHouseError, SchemaError, Unreachable, connect
 
 app = typer.Typer(
     name="telemetry-loadtest",
@@ -239,10 +242,54 @@ def run_command(
         raise _fail("; ".join(wrong), FOUND_WRONG)
 
 
+@app.command("seed")
+def seed_command(
+    events: Annotated[
+        int, typer.Option(min=1000, max=1_000_000_000, help="how many, about")
+    ] = 5_000_000,
+    devices: Annotated[int, typer.Option(min=1, max=100_000_000, help="of so many")] = 150_000,
+    days: Annotated[int, typer.Option(min=1, max=390, help="over so many days")] = 30,
+    last: Annotated[
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], help="the last of them, UTC [default: yesterday]"),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="the same seed is the same events")] = 7,
+) -> None:
+    """Fill ClickHouse with a data set to try queries on, past gateway and Kafka.
+
+    The user of TELEMETRY_CLICKHOUSE_USER has to be one that may insert.
+
+    Example: telemetry-loadtest seed --events 5000000 --devices 150000 --days 30
+    """
+    config = _config(posts=False)
+    last_day = last.date() if last is not None else datetime.now(UTC).date() - timedelta(days=1)
+    plan = SeedPlan(
+        app=config.app, events=events, devices=devices, days=days, last=last_day, seed=seed
+    )
+    if plan.sessions_per_device < 1:
+        least = math.ceil(devices * EVENTS_PER_SESSION)
+        raise _fail(f"--events: {devices} devices have at least {least} events", BAD_USAGE)
+
+    async def main() -> int:
+        client = await connect(config.server)
+        try:
+            return await run_seed(client, plan, _console())
+        finally:
+            await client.close()
+
+    started = time.monotonic()
+    try:
+        stored = _run(main())
+    except SchemaError as error:
+        raise _fail(str(error), FOUND_WRONG) from None
+    seconds = time.monotonic() - started
+    typer.echo(f"{stored:,} events of {devices:,} devices in app {config.app}, {seconds:.0f} s")
+
+
 @app.command("fault-server")
 def fault_server_command(
     host: Annotated[str, typer.Option(help="address to listen on")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65_535, help="0 picks a free one")] = 8090,
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="0 picks a free one")] = 8091,
     script: Annotated[
         str | None, typer.Option(help=f"steps, such as {DEFAULT_SCRIPT} [default: dice]")
     ] = None,
@@ -252,7 +299,7 @@ def fault_server_command(
 ) -> None:
     """Stand in for a gateway that fails, and judge what an SDK makes of it.
 
-    Example: telemetry-loadtest fault-server --port 8090 --seconds 120
+    Example: telemetry-loadtest fault-server --port 8091 --seconds 120
     """
     try:
         steps = random_steps(random.Random(seed)) if script is None else parse_script(script)  # noqa: S311

@@ -1,4 +1,4 @@
-"""telemetry-sink: run, migrate, query. Arguments, environment, signals and exit codes."""
+"""telemetry-sink: run, migrate, query, console … Arguments, environment, signals, exit codes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ from gateway.runtime import BAD_USAGE, FOUND_WRONG, options_of, setup_logging, s
 from sinks.clickhouse import present, sql
 from sinks.command import ask, fail, load, server
 from sinks.config import PREFIXES, SinkConfig
+from sinks.console.__main__ import app as tokens_app
+from sinks.console.__main__ import console_command
 from sinks.letters.__main__ import app as letters_app
+from sinks.regroup.__main__ import regroup_command
 from sinks.run import Stopped, run_clickhouse
 
 app = typer.Typer(
@@ -27,6 +30,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(letters_app)
+app.add_typer(tokens_app)
+app.command("console")(console_command)
+app.command("regroup")(regroup_command)
 
 
 @app.command("run")

@@ -5,6 +5,7 @@ Days are counted from `DAY`, which lies a few weeks back: tables forget what is 
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from random import Random
@@ -26,18 +27,29 @@ class Happened(Struct, frozen=True, kw_only=True):
     app_id: str
     device_id: str = "device-1"
     event_type: str = "app_open"
+    event_name: str = ""
     session_id: UUID = NO_SESSION
     app_version: str = "1.0"
+    os_name: str = ""
+    country: str = ""
+    sdk_name: str = ""
+    sdk_version: str = ""
     sequence: int = 0
     ts: datetime
     occurred_at: datetime
     received_at: datetime
     inserted_at: datetime
     time_quality: str = "as_sent"
+    os_version: str = ""
+    device_model: str = ""
     duration_ms: int = 0
+    crash_kind: str = ""
+    crash_fatal: bool = False
     crash_type: str = ""
     crash_reason: str = ""
+    crash_stack: str = ""
     crash_group: int = 0
+    crash_group_version: int = 0
     source_event_id: str = ""
     properties: dict[str, str] = {}
 
@@ -84,6 +96,9 @@ def _device(random: Random, app_id: str, device_id: str) -> list[Happened]:
     """Sessions over some weeks, with an update now and then; some devices count their events."""
     found: list[Happened] = []
     counts = random.random() < 0.7
+    os_name = random.choice(("ios", "android"))
+    sdk_version = random.choice(("1.0", "1.1"))
+    countries: dict[date, str] = defaultdict(lambda: random.choice(("", "DE", "DE", "FR")))
     release = 0
     for days in range(20):
         for _ in range(random.choice((0, 0, 1, 2))):
@@ -97,6 +112,10 @@ def _device(random: Random, app_id: str, device_id: str) -> list[Happened]:
                         app_id=app_id,
                         device_id=device_id,
                         app_version=f"1.{release}",
+                        os_name=os_name,
+                        country=countries[one.ts.date()],
+                        sdk_name="sdk",
+                        sdk_version=sdk_version,
                         sequence=len(found) + 1 if counts else 0,
                     )
                 )

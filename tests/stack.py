@@ -16,7 +16,9 @@ import psutil
 
 UP_SECONDS = 300
 COMMAND_SECONDS = 180
-PORTS = ("--gateway-port", "0", "--clickhouse-port", "0", "--kafka-port", "0")
+PORTS = (
+    "--gateway-port", "0", "--clickhouse-port", "0", "--kafka-port", "0", "--console-port", "0",
+)  # fmt: skip
 
 Done = subprocess.CompletedProcess[str]
 
@@ -77,7 +79,7 @@ class StackUnderTest:
     def processes(self) -> list[psutil.Process]:
         """Every living process of the stack, its supervisor first."""
         status = self.status()
-        members = [status[name]["pid"] for name in ("gateway", "clickhouse", "sink")]
+        members = [status[name]["pid"] for name in ("gateway", "clickhouse", "sink", "console")]
         pids = [status["supervisor"]["pid"], *members, *status["kafka"]["pids"]]
         return [psutil.Process(pid) for pid in pids if pid is not None]
 

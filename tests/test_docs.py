@@ -30,6 +30,8 @@ from loadtest.config import LoadtestConfig
 from sinks.clickhouse import sql
 from sinks.config import PREFIXES as SINK_PREFIXES
 from sinks.config import SinkConfig
+from sinks.console.config import PREFIXES as CONSOLE_PREFIXES
+from sinks.console.config import ConsoleConfig
 from sinks.metrics import Metrics as SinkMetrics
 from sinks.sink import BadCode
 
@@ -48,6 +50,7 @@ PAGES = {
 CONFIGS: list[tuple[type[Struct], dict[str, str]]] = [
     (GatewayConfig, GATEWAY_PREFIXES),
     (SinkConfig, SINK_PREFIXES),
+    (ConsoleConfig, CONSOLE_PREFIXES),
     (KafkaEnv, INFRA_PREFIXES),
     (RegistryAccess, REGISTRY_PREFIXES),
     (LoadtestConfig, LOADTEST_PREFIXES),

@@ -116,26 +116,13 @@ class ExceptionInfo(_Strict):
     message: str | None = None
 
 
-class Frame(Struct, omit_defaults=True, gc=False):
-    """One stack frame. Unknown keys are harmless here: the frames' own JSON is stored."""
-
-    module: str | None = None
-    function: str | None = None
-    file: str | None = None
-    line: int | None = None
-    column: int | None = None
-    in_app: bool | None = None
-    address: str | None = None
-    image: str | None = None
-
-
 class Crash(_Strict):
     """A crash or a caught error. Frames lie crash point first."""
 
     kind: CrashKind = "unknown"
     fatal: bool = True
     exception: ExceptionInfo | None = None
-    frames: Raw | UnsetType = UNSET  # array of Frame, stored as it came
+    frames: Raw | UnsetType = UNSET  # array of objects, stored as it came
     stacktrace: str | None = None  # text, where no frames are known
     signal: Raw | UnsetType = UNSET
     thread: Raw | UnsetType = UNSET

@@ -179,7 +179,8 @@ class Post:
         services = self._services
         seconds = (now_ms - self._received_ms) / 1000
         services.metrics.answered(self._protocol.name, answer.status, seconds)
-        self._respond(services.responses.of(answer, self._request_id, wait))
+        told = wait if answer.tells_wait else None
+        self._respond(services.responses.of(answer, self._request_id, told))
 
     def _leave(self) -> None:
         self.is_over = True

@@ -14,6 +14,7 @@ from gateway.contract.event import (
     Crash,
     Event,
 )
+from gateway.contract.grouping.group import GROUP_VERSION
 from gateway.contract.record import EventFields, suffix_of
 from gateway.contract.verdict import Code, Rejected
 from gateway.prepare import context as contexts
@@ -175,6 +176,6 @@ def _with_crash(fields: EventFields, crash: Crash) -> EventFields:
         crash_reason=columns.reason,
         crash_stack=columns.stack,
         crash_group=columns.group,
-        crash_group_version=crashes.GROUP_VERSION,
+        crash_group_version=GROUP_VERSION,
         properties={**fields.properties, **columns.extras},
     )

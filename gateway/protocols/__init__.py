@@ -16,10 +16,11 @@ from gateway.protocols.rudder import RudderProtocol
 from gateway.protocols.segment import SegmentProtocol
 from gateway.protocols.sentry import SentryProtocol
 from gateway.protocols.shared import SharedBatch
+from gateway.protocols.snowplow import SnowplowProtocol
 
 _posthog, _amplitude = PostHogProtocol(), AmplitudeProtocol()
 
-PROTOCOLS: Sequence[Protocol] = (
+PROTOCOLS: Sequence[Protocol] = (  # of two with the same path and method, the first has it
     NativeProtocol(),
     SegmentProtocol(),
     RudderProtocol(),
@@ -30,4 +31,5 @@ PROTOCOLS: Sequence[Protocol] = (
     SentryProtocol(),
     OtlpProtocol(),
     CountlyProtocol(),
+    SnowplowProtocol(),
 )

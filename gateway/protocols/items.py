@@ -9,6 +9,7 @@ from gateway.contract.refusal import Refused
 from gateway.protocols import reading
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_list = msgspec.json.Decoder(list[Raw])
 _encode = msgspec.json.Encoder().encode
 
 
@@ -17,6 +18,11 @@ def items_of(body: bytes) -> list[Raw]:
     text = body.removeprefix(_BYTE_ORDER_MARK).strip()
     if not text.startswith(b"["):
         return [Raw(_encode(reading.json_object(text)))]
+    try:
+        if reading.is_utf8(text):
+            return _list.decode(text)
+    except reading.UNREADABLE:
+        pass  # what can be saved of it is saved below
     keys = reading.json_object(b'{"items":%b}' % text)  # arrays are read as objects are
     return reading.as_list(keys["items"]) or []
 

@@ -22,6 +22,7 @@ _PARTS: dict[str, type[Struct]] = {
     "library": Library,
 }
 _TEXTS = ("locale", "timezone", "country")
+_NULL = Raw(b"null")
 _encode = msgspec.json.Encoder().encode
 
 
@@ -72,4 +73,4 @@ def text_of(value: object) -> str | None:
 
 def without_nulls(keys: dict[str, Raw]) -> dict[str, Raw]:
     """A field that is null is a field that was not sent."""
-    return {name: raw for name, raw in keys.items() if bytes(raw) != b"null"}
+    return {name: raw for name, raw in keys.items() if raw != _NULL}

@@ -31,6 +31,7 @@ class Answer(Struct, frozen=True, gc=False):
     body: bytes
     content_type: bytes = b"application/json"
     headers: Sequence[tuple[bytes, bytes]] = ()  # further ones
+    tells_wait: bool = True  # with Retry-After, where it is a refusal to come back from
 
 
 HANG_UP = Answer(0, b"")  # no answer at all: the connection is closed, and the SDK keeps its data
@@ -46,7 +47,8 @@ class Route(Struct, frozen=True, gc=False):
 
 
 class Protocol(Port):
-    """One wire protocol. Everything is a pure function of the request."""
+    """One wire protocol. Everything is a pure function of the request, but for the id of an event
+    that nothing tells from its like."""
 
     @property
     def name(self) -> str:

@@ -10,6 +10,8 @@ from msgspec import Raw
 from gateway.contract.refusal import RefusalCode, Refused
 from gateway.protocols.salvage import salvage
 
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)  # what a pass ends with
+
 _object = msgspec.json.Decoder(dict[str, Raw])
 _objects = msgspec.json.Decoder(list[Raw])
 _any = msgspec.json.Decoder()

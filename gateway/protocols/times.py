@@ -7,23 +7,45 @@ from functools import lru_cache
 
 import msgspec
 
+MAX_LENGTH = 64  # of a time as text, where it is not written as RFC 3339 has it
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_UNITS = ((1e17, 1e-9), (1e14, 1e-6), (1e11, 1e-3))  # above this magnitude: seconds per unit
+_EXACT = 4e12  # milliseconds that a float of seconds still tells apart, microseconds too
+_NANOSECONDS, _MICROSECONDS, _MILLISECONDS = 1e17, 1e14, 1e11  # above this magnitude
 
 
 def parse(value: object) -> datetime | None:
     """The instant that `value` names; no zone means UTC. None when it is no time."""
+    if type(value) is int and _MILLISECONDS < value < _EXACT:  # as most write it
+        return datetime.fromtimestamp(value / 1000, UTC)
     if isinstance(value, bool):
         return None
     if isinstance(value, int | float):
         return _from_number(float(value)) if abs(value) < 1e20 else None
-    if not isinstance(value, str) or len(value) > 64:
+    if not isinstance(value, str):
+        return None
+    if value.isdecimal() and len(value) <= MAX_LENGTH:
+        return _from_number(float(value))
+    try:
+        return utc(msgspec.convert(value, datetime))  # as nearly all write it
+    except msgspec.ValidationError:
+        pass
+    except OverflowError:
         return None
     text = value.strip()
+    if len(text) > MAX_LENGTH:
+        return None
     try:
         return _from_number(float(text))
     except ValueError:
         return _from_text(text)
+
+
+def utc(instant: datetime) -> datetime:
+    """No zone means UTC. Raises OverflowError at the ends of time."""
+    if instant.tzinfo is UTC:
+        return instant
+    return instant.astimezone(UTC) if instant.tzinfo else instant.replace(tzinfo=UTC)
 
 
 def rfc3339(instant: datetime) -> str:
@@ -44,13 +66,20 @@ def _second(seconds: int) -> str:
 def _from_number(number: float) -> datetime | None:
     if number != number or abs(number) >= 1e20:
         return None
-    seconds = number
-    for magnitude, unit in _UNITS:
-        if abs(number) > magnitude:
-            seconds = number * unit
-            break
+    size = abs(number)
+    if size > _NANOSECONDS:
+        seconds = number * 1e-9
+    elif size > _MICROSECONDS:
+        seconds = number * 1e-6
+    elif size > _MILLISECONDS:
+        seconds = number * 1e-3
+    else:
+        seconds = number
+    milliseconds = round(seconds * 1000)
+    if 0 <= milliseconds < _EXACT:
+        return datetime.fromtimestamp(milliseconds / 1000, UTC)  # half as dear as what follows
     try:
-        return _EPOCH + timedelta(milliseconds=round(seconds * 1000))
+        return _EPOCH + timedelta(milliseconds=milliseconds)
     except OverflowError:
         return None
 
@@ -64,6 +93,6 @@ def _from_text(text: str) -> datetime | None:
         except ValueError:
             return None
     try:
-        return instant.astimezone(UTC) if instant.tzinfo else instant.replace(tzinfo=UTC)
+        return utc(instant)
     except OverflowError:
         return None

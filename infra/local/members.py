@@ -43,7 +43,8 @@ def members_of(
         members += [_kafka(broker, environ) for broker in brokers]
     if has_clickhouse:
         members.append(_clickhouse(stack, data, environ))
-    return [*members, _gateway(stack, data, environ), _sink(stack, data, environ)]
+    console = _console(stack, data, environ, has_clickhouse=has_clickhouse)
+    return [*members, _gateway(stack, data, environ), _sink(stack, data, environ), console]
 
 
 def addresses(stack: Stack, data: Path, environ: Mapping[str, str]) -> dict[str, str]:
@@ -134,6 +135,32 @@ def _sink(stack: Stack, data: Path, environ: Mapping[str, str]) -> Member:
         environment=environment,
         is_ready=lambda: answers(f"{stack.sink_url}/readyz"),
         patience_seconds=35.0,
+    )
+
+
+def _console(
+    stack: Stack, data: Path, environ: Mapping[str, str], *, has_clickhouse: bool
+) -> Member:
+    """Asks our own ClickHouse as the user that may only read."""
+    environment = {
+        **environ,
+        "TELEMETRY_CONSOLE_HOST": urlsplit(stack.console_url).hostname or "",
+        "TELEMETRY_CONSOLE_PORT": str(stack.console_port),
+        "TELEMETRY_CONSOLE_TOKENS_PATH": str(data / "console" / "tokens.json"),
+        "TELEMETRY_CONSOLE_GATEWAY_URL": stack.gateway_url,
+        "TELEMETRY_CONSOLE_SINK_URL": stack.sink_url,
+    }
+    if has_clickhouse:
+        password_file = data / "run" / "clickhouse-reader-password"
+        write_private(password_file, stack.reader.password.encode())
+        environment["TELEMETRY_CLICKHOUSE_USER"] = stack.reader.user
+        environment["TELEMETRY_CLICKHOUSE_PASSWORD_FILE"] = str(password_file)
+    return Member(
+        name="console",
+        prepare=lambda: [sys.executable, "-m", "sinks", "console"],
+        environment=environment,
+        is_ready=lambda: answers(f"{stack.console_url}/livez"),
+        patience_seconds=15.0,
     )
 
 

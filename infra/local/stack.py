@@ -69,7 +69,7 @@ async def run_stack(
 
 
 def _check_ports(stack: Stack, *, has_kafka: bool, has_clickhouse: bool) -> None:
-    ports = [("--gateway-port", stack.gateway_port)]
+    ports = [("--gateway-port", stack.gateway_port), ("--console-port", stack.console_port)]
     if has_clickhouse:
         ports.append(("--clickhouse-port", stack.clickhouse_port))
     if has_kafka:

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from infra.local.ports import HOST, BrokerPorts, free_ports, is_free
 
-DEFAULT_PORTS = {"gateway": 8080, "clickhouse": 8123, "kafka": 9092}
+DEFAULT_PORTS = {"gateway": 8080, "clickhouse": 8123, "kafka": 9092, "console": 8090}
 BROKERS = (1, 3)  # how many a stack may have: none may be lost, or one
 DEMO_APP = "demo"
 
@@ -34,6 +34,7 @@ class Stack(Struct, frozen=True, kw_only=True):
     kafka_port: int
     controller_port: int
     sink_port: int
+    console_port: int = DEFAULT_PORTS["console"]
     writer: Account
     reader: Account
     write_key: str
@@ -57,6 +58,10 @@ class Stack(Struct, frozen=True, kw_only=True):
         return ",".join(f"{HOST}:{one.port}" for one in self.brokers)
 
     @property
+    def console_url(self) -> str:
+        return f"http://{HOST}:{self.console_port}"
+
+    @property
     def sink_url(self) -> str:
         return f"http://{HOST}:{self.sink_port}"
 
@@ -70,6 +75,7 @@ class Wanted(Struct, frozen=True, kw_only=True):
     gateway: int | None = None
     clickhouse: int | None = None
     kafka: int | None = None
+    console: int | None = None
     brokers: int | None = None
 
 
@@ -140,13 +146,14 @@ def _with_free_port(broker: BrokerPorts) -> BrokerPorts:
 
 
 def _new_stack(brokers: int) -> Stack:
-    gateway, clickhouse, kafka, controller, sink, *more = free_ports(5 + 2 * (brokers - 1))
+    gateway, clickhouse, kafka, controller, sink, console, *more = free_ports(4 + 2 * brokers)
     return Stack(
         gateway_port=gateway,
         clickhouse_port=clickhouse,
         kafka_port=kafka,
         controller_port=controller,
         sink_port=sink,
+        console_port=console,
         writer=Account(user="telemetry", password=secrets.token_urlsafe(18)),
         reader=Account(user="reader", password=secrets.token_urlsafe(18)),
         write_key=secrets.token_urlsafe(24),

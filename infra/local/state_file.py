@@ -58,6 +58,7 @@ def report(
     clickhouse_pid, clickhouse_state = _member(state, "clickhouse")
     gateway_pid, gateway_state = _member(state, "gateway")
     sink_pid, sink_state = _member(state, "sink")
+    console_pid, console_state = _member(state, "console")
     return {
         "gateway": {"url": stack.gateway_url, "pid": gateway_pid, "state": gateway_state},
         "clickhouse": {
@@ -74,6 +75,7 @@ def report(
             "state": kafka_state,
         },
         "sink": {"pid": sink_pid, "state": sink_state},
+        "console": {"url": stack.console_url, "pid": console_pid, "state": console_state},
         "write_key": stack.write_key,
         "supervisor": {"pid": state.supervisor.pid, "state": state.phase},
     }

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from datetime import date, timedelta
 from difflib import get_close_matches
+from functools import cache
 from importlib.resources import files
 
 from msgspec import Struct
@@ -96,6 +97,7 @@ def names() -> list[str]:
     )
 
 
+@cache
 def load(name: str) -> NamedQuery:
     """The query of that name. Raises QueryError with the nearest name."""
     known = names()

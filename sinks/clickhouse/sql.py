@@ -30,6 +30,7 @@ __all__ = [
     "SchemaError",
     "Server",
     "Unreachable",
+    "answered",
     "apply_schema",
     "connect",
     "load",
@@ -144,15 +145,24 @@ async def _apply(client: AsyncClient, one: Migration) -> None:
 
 
 async def run_query(
-    client: AsyncClient, name: str, params: Mapping[str, str], today: date
+    client: AsyncClient,
+    name: str,
+    params: Mapping[str, str],
+    today: date,
+    *,
+    max_rows: int | None = None,
 ) -> Answer:
     """Run the named query. `to` defaults to `today` (UTC), `from` to the 30 days up to `to`.
 
+    Of the answer come the first `max_rows` rows; None: all.
     Raises QueryError naming the query or parameter that is wrong, Unreachable, ClickHouseError.
     """
     query = load(name)
     values = query.check(params, today)
-    result = await answered(client.query(query.sql, parameters=values))
+    code = query.sql
+    if max_rows is not None:
+        code = f"SELECT * FROM\n(\n{code}\n)\nLIMIT {max_rows:d}"
+    result = await answered(client.query(code, parameters=values))
     rows = [tuple(row) for row in result.result_rows]
     # An answer without rows comes without names too.
     return Answer(tuple(result.column_names) if rows else query.columns, rows)

@@ -1,144 +1,57 @@
 """`python -m tests.bench.foreign`: what an event of another vendor's protocol costs beside a native
-one, from body to records, in this process. Each body holds 50 events of the same kind."""
+one, from body to records, in this process. Each body holds 50 events of the same kind.
+
+`--whole` measures a running gateway instead, from POST to answer over Apache Kafka. It has no
+spool, as most vendors' answers do not tell whether Kafka has the events.
+"""
 
 from __future__ import annotations
 
-import json
+import argparse
+import asyncio
 import sys
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
-from uuid import uuid4
+from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
+from gateway.contract.topics import APP_EVENTS
 from gateway.prepare.batch import prepare
 from gateway.prepare.context import Origin
 from gateway.protocols import PROTOCOLS
 from gateway.protocols.protocol import Head
-from tests.bench.generator import body_of
+from tests.bench.candidates import NO_SPOOL, Candidate, Variant, start_gateway
+from tests.bench.generator import CONNECTIONS, Load, body_of, request_of
+from tests.bench.rounds import Cost
+from tests.bench.stack import broker, stored
+from tests.bench.vendors import EVENTS, VENDORS, Vendor
+from tests.processes import KEY
 
-EVENTS = 50
 ROUNDS = 7
 POSTS = 40
-SENT_AT = "2026-11-24T05:20:00.000Z"
-TIME = "2026-11-24T05:19:58.000Z"
-MILLISECONDS = 1_795_497_598_000
+WHOLE_ROUNDS = 5
+WHOLE_POSTS = 1_500  # per round
+NATIVE = "native"
+GOOD = b"HTTP/1.1 200 "
 
 
-def segment() -> Any:
-    context = {
-        "app": {"name": "Demo", "version": "1.4.2", "build": "142", "namespace": "com.demo"},
-        "device": {"id": "DEV-1", "manufacturer": "Google", "model": "Pixel 8"},
-        "os": {"name": "Android", "version": "15"},
-        "network": {"wifi": True, "cellular": False},
-        "library": {"name": "analytics-react-native", "version": "2.24.1"},
-        "locale": "en-US",
-        "timezone": "Europe/Berlin",
-    }
-    calls = [
-        {
-            "type": "track", "event": "Application Opened", "messageId": str(uuid4()),
-            "anonymousId": "install-1", "timestamp": TIME, "context": context,
-            "properties": {"from_background": False},
-        }
-        for _ in range(EVENTS)
-    ]  # fmt: skip
-    return {"batch": calls, "sentAt": SENT_AT, "writeKey": "key"}
+def _native(_: str, device: str) -> bytes:
+    return body_of(int(device), EVENTS)
 
 
-def posthog() -> Any:
-    properties = {
-        "$session_id": str(uuid4()), "$app_version": "1.4.2", "$app_build": "142",
-        "$os_name": "Android", "$os_version": "15", "$device_manufacturer": "Google",
-        "$device_model": "Pixel 8", "$locale": "en-US", "$timezone": "Europe/Berlin",
-        "$lib": "posthog-react-native", "$lib_version": "4.78.0", "$network_wifi": True,
-        "from_background": False,
-    }  # fmt: skip
-    events = [
-        {
-            "event": "Application Opened", "uuid": str(uuid4()), "distinct_id": "install-1",
-            "timestamp": TIME, "properties": properties,
-        }
-        for _ in range(EVENTS)
-    ]  # fmt: skip
-    return {"batch": events, "sent_at": SENT_AT, "api_key": "key"}
+PROTOCOL_VENDORS: Mapping[str, Vendor] = {NATIVE: Vendor("/v1/events", _native), **VENDORS}
 
 
-def amplitude() -> Any:
-    events = [
-        {
-            "event_type": "[Amplitude] Application Opened", "insert_id": str(uuid4()),
-            "event_id": number, "time": MILLISECONDS, "device_id": "install-1",
-            "session_id": MILLISECONDS, "app_version": "1.4.2", "os_name": "android",
-            "os_version": "15", "device_manufacturer": "Google", "device_model": "Pixel 8",
-            "language": "en", "library": "amplitude-react-native-ts/1.10.0",
-            "event_properties": {"from_background": False},
-        }
-        for number in range(1, EVENTS + 1)
-    ]  # fmt: skip
-    return {"api_key": "key", "client_upload_time": SENT_AT, "events": events}
-
-
-def mixpanel() -> Any:
-    return [
-        {
-            "event": "Order",
-            "properties": {
-                "token": "key", "$insert_id": str(uuid4()), "$device_id": "install-1",
-                "distinct_id": "install-1", "time": MILLISECONDS, "$os": "Android",
-                "$os_version": "15", "$manufacturer": "Google", "$model": "Pixel 8",
-                "$app_version_string": "1.4.2", "mp_lib": "android", "a": 1,
-            },
-        }
-        for _ in range(EVENTS)
-    ]  # fmt: skip
-
-
-def otlp() -> Any:
-    attribute: Callable[[str, str], Any] = lambda key, value: {  # noqa: E731  # it is one line
-        "key": key,
-        "value": {"stringValue": value},
-    }
-    resource = [
-        attribute("app.installation.id", "install-1"), attribute("service.name", "com.demo"),
-        attribute("service.version", "1.4.2"), attribute("os.name", "Android"),
-        attribute("os.version", "15"), attribute("device.manufacturer", "Google"),
-    ]  # fmt: skip
-    records = [
-        {
-            "timeUnixNano": f"{MILLISECONDS}000000",
-            "eventName": "device.app.lifecycle",
-            "attributes": [
-                attribute("android.app.state", "foreground"),
-                attribute("session.id", "s-1"),
-                attribute("log.record.uid", str(uuid4())),
-            ],
-        }
-        for _ in range(EVENTS)
-    ]
-    return {
-        "resourceLogs": [
-            {"resource": {"attributes": resource}, "scopeLogs": [{"logRecords": records}]}
-        ]
-    }
-
-
-PATHS = {
-    "segment": ("/v1/batch", segment),
-    "posthog": ("/posthog/batch", posthog),
-    "amplitude": ("/2/httpapi", amplitude),
-    "mixpanel": ("/track", mixpanel),
-    "otlp": ("/v1/logs", otlp),
-}
-
-
-def cost(name: str, path: str, body: bytes) -> float:
+def in_process(name: str) -> float:
     """CPU microseconds per event, the least of several rounds."""
     protocol = next(one for one in PROTOCOLS if one.name == name)
-    head = Head("POST", path, b"", {b"content-type": b"application/json"})
+    vendor = PROTOCOL_VENDORS[name]
+    body = vendor.body("key", "1")
+    head = Head("POST", vendor.path, b"", {b"content-type": vendor.content_type.encode()})
     origin = Origin("shop", name, "0" * 32, datetime.now(UTC))
 
     def post() -> None:
@@ -157,15 +70,61 @@ def cost(name: str, path: str, body: bytes) -> float:
     return best * 1e6 / (POSTS * EVENTS)
 
 
-def main() -> None:
-    native = cost("native", "/v1/events", body_of(1, EVENTS))
+def whole(gateway: Candidate, rounds: int) -> tuple[dict[str, Cost], int]:
+    """The cost of each protocol, which take turns, and how many events were kept. One more round
+    goes first and warms everything up."""
+    found: dict[str, list[float]] = {name: [] for name in PROTOCOL_VENDORS}
+    kept = 0
+    for number in range(rounds + 1):
+        for name, vendor in PROTOCOL_VENDORS.items():
+            bodies = [vendor.body(KEY, str(device)) for device in range(CONNECTIONS)]
+            requests = [request_of(one, vendor.path, vendor.content_type) for one in bodies]
+            load = Load(gateway.port, requests, GOOD)
+            load.run(CONNECTIONS)
+            before = gateway.cpu_seconds()
+            load.run(WHOLE_POSTS)
+            used = gateway.cpu_seconds() - before
+            load.close()
+            kept += (CONNECTIONS + WHOLE_POSTS) * EVENTS
+            if number:
+                found[name].append(used * 1e6 / (WHOLE_POSTS * EVENTS))
+    return {name: Cost(costs) for name, costs in found.items()}, kept
+
+
+def _measure_whole(console: Console, rounds: int) -> int:
+    with tempfile.TemporaryDirectory() as temporary, broker(Path(temporary)) as kafka:
+        gateway = start_gateway(
+            Variant("gateway", options=NO_SPOOL), kafka.bootstrap, Path(temporary)
+        )
+        try:
+            costs, kept = whole(gateway, rounds)
+        finally:
+            gateway.stop()
+        records = asyncio.run(stored(kafka.bootstrap, APP_EVENTS.name))
+    table = Table("protocol", "CPU µs per event, POST to answer", "times the native one's")
+    for name, cost in costs.items():
+        ratio = cost.middle / costs[NATIVE].middle
+        table.add_row(name, f"{cost}{' noisy' if cost.is_noisy else ''}", f"{ratio:.2f}")
+    console.print(table)
+    console.print(f"{kept:,} events answered 200, {records:,} records")
+    return int(records != kept)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--whole", action="store_true", help="a running gateway over Kafka")
+    parser.add_argument("--rounds", type=int, default=WHOLE_ROUNDS, help="of --whole")
+    given = parser.parse_args()
+    console = Console(width=None if sys.stdout.isatty() else 100)
+    if given.whole:
+        return _measure_whole(console, given.rounds)
+    costs = {name: in_process(name) for name in PROTOCOL_VENDORS}
     table = Table("protocol", "CPU µs per event", "times the native one's")
-    table.add_row("native", f"{native:.2f}", "1.0")
-    for name, (path, made) in PATHS.items():
-        found = cost(name, path, json.dumps(made()).encode())
-        table.add_row(name, f"{found:.2f}", f"{found / native:.1f}")
-    Console(width=None if sys.stdout.isatty() else 100).print(table)
+    for name, cost in costs.items():
+        table.add_row(name, f"{cost:.2f}", f"{cost / costs[NATIVE]:.1f}")
+    console.print(table)
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

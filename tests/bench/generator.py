@@ -31,11 +31,13 @@ def body_of(device: int, events: int) -> bytes:
     return json.dumps(batch).encode()
 
 
-def request_of(body: bytes, path: str = "/v1/events") -> bytes:
+def request_of(
+    body: bytes, path: str = "/v1/events", content_type: str = "application/json"
+) -> bytes:
     """A whole POST."""
     head = (
         f"POST {path} HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer {KEY}\r\n"
-        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        f"Content-Type: {content_type}\r\nContent-Length: {len(body)}\r\n\r\n"
     )
     return head.encode() + body
 

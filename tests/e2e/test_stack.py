@@ -12,9 +12,9 @@ import pytest
 
 from tests.builders import make_batch, make_event
 from tests.kafka import wait_until
-from tests.stack import StackUnderTest
+from tests.stack import PORTS, StackUnderTest
 
-MEMBERS = ("gateway", "clickhouse", "sink", "kafka")
+MEMBERS = ("gateway", "clickhouse", "sink", "kafka", "console")
 SETTLE_SECONDS = 90.0
 
 pytestmark = pytest.mark.timeout(300)
@@ -49,13 +49,14 @@ class TestStatus:
         status = stack.status()
 
         assert set(status) == {
-            "gateway", "clickhouse", "kafka", "sink", "write_key", "supervisor",
+            "gateway", "clickhouse", "kafka", "sink", "console", "write_key", "supervisor",
         }  # fmt: skip
         assert set(status["gateway"]) == {"url", "pid", "state"}
         assert set(status["clickhouse"]) == {"url", "pid", "state", "user", "password", "reader"}
         assert set(status["clickhouse"]["reader"]) == {"user", "password"}
         assert set(status["kafka"]) == {"bootstrap", "pids", "state"}
         assert set(status["sink"]) == {"pid", "state"}
+        assert set(status["console"]) == {"url", "pid", "state"}
         assert is_whole(stack)
 
     def test_where_no_stack_runs_it_is_exit_code_1(self, tmp_path: Path) -> None:
@@ -110,9 +111,7 @@ class TestStart:
         taken = stack.status()["gateway"]["url"].rpartition(":")[2]
         other = StackUnderTest(tmp_path)
 
-        done = other.infra(
-            "up", "--gateway-port", taken, "--clickhouse-port", "0", "--kafka-port", "0"
-        )
+        done = other.infra("up", "--gateway-port", taken, *PORTS[2:])
 
         assert done.returncode == 1
         assert f"port {taken} is taken" in done.stderr

@@ -14,7 +14,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from gateway.contract.topics import APP_EVENTS
 from tests.builders import make_batch, make_event
 from tests.kafka import wait_until
-from tests.stack import StackUnderTest
+from tests.stack import PORTS, StackUnderTest
 
 SETTLE_SECONDS = 120.0
 
@@ -24,10 +24,7 @@ pytestmark = pytest.mark.timeout(400)
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackUnderTest]:
     under_test = StackUnderTest(tmp_path_factory.mktemp("stack"))
-    done = under_test.infra(
-        "up", "--detach", "--brokers", "3",
-        "--gateway-port", "0", "--clickhouse-port", "0", "--kafka-port", "0",
-    )  # fmt: skip
+    done = under_test.infra("up", "--detach", "--brokers", "3", *PORTS)
     assert done.returncode == 0, done.stderr
     yield under_test
     under_test.down()

@@ -1,4 +1,7 @@
-"""`python -m tests.fuzz --inputs 1000000`: exit code 1 if anything but 2xx and 4xx came of it."""
+"""`python -m tests.fuzz --inputs 1000000`: exit code 1 if anything but 2xx and 4xx came of it.
+
+`--target recorded --inputs 800000` gives each vendor's decoder 100,000 damaged requests.
+"""
 
 from __future__ import annotations
 
@@ -22,6 +25,7 @@ def main(
     inputs: Annotated[int, typer.Option(help="how many")] = 1_000_000,
     seconds: Annotated[float, typer.Option(help="or for how long")] = 3600.0,
     seed: Annotated[int, typer.Option(help="of the dice")] = 1,
+    target: Annotated[str, typer.Option(help="those alone whose names begin so")] = "",
     only: Annotated[str, typer.Option(help="TARGET:NUMBER, one input of a run again")] = "",
 ) -> None:
     """Send inputs nobody would send to the whole gateway in this process."""
@@ -38,10 +42,10 @@ def main(
     with tempfile.TemporaryDirectory() as folder:
         fuzz = Fuzz(Path(folder), seed)
         if only:
-            target, _, number = only.partition(":")
-            asyncio.run(fuzz.one(target, int(number)))
+            name, _, number = only.partition(":")
+            asyncio.run(fuzz.one(name, int(number)))
         else:
-            asyncio.run(fuzz.run(inputs, seconds, progress))
+            asyncio.run(fuzz.run(inputs, seconds, progress, target))
     took = time.monotonic() - started
     show(console, fuzz.summary)
     failures = fuzz.summary.failures
@@ -55,8 +59,10 @@ def main(
 
 def show(console: Console, summary: Summary) -> None:
     statuses = sorted({status for one in summary.answers.values() for status in one})
-    table = Table("target", "inputs", *statuses, "slowest ms")
+    table = Table("target", "inputs", *statuses, "slowest, CPU ms")
     for name, counts in summary.answers.items():
+        if not counts:
+            continue
         slowest = f"{summary.slowest[name] * 1000:.0f}"
         table.add_row(name, str(counts.total()), *[str(counts[one]) for one in statuses], slowest)
     console.print(table)

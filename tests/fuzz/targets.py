@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 import uvicorn
-from msgspec import Raw, Struct
+from msgspec import Raw
 from uvicorn.server import ServerState
 
 from gateway.contract import record
@@ -23,11 +23,13 @@ from gateway.edge.guard import Guard
 from gateway.protocols.native.wire import NativeError, NativeReply
 from tests.builders import as_body, make_batch
 from tests.fakes import FakeTransport
-from tests.fuzz import inputs
+from tests.fuzz import inputs, recorded
+from tests.fuzz.post import Post
 from tests.gateway_app import KEY, GatewayUnderTest
 from tests.records import Record
 
-STATUSES = {200, 204, 400, 401, 404, 405, 408, 413, 415, 429, 431}
+STATUSES = {200, 204, 400, 401, 403, 404, 405, 408, 413, 415, 429, 431}
+MAX_CPU_SECONDS = 2.0  # that one input may cost
 OUTCOMES = ("accepted", "duplicate", "rejected")
 SEGMENT_PATHS = (
     "/v1/batch", "/v1/b", "/v1/import", "/v1/track", "/v1/identify", "/v1/alias",
@@ -44,22 +46,15 @@ class Violation(Exception):
     """What must always hold did not."""
 
 
-class Post(Struct, frozen=True):
-    """One request for the application, its body in two parts."""
-
-    method: str
-    path: str
-    headers: list[tuple[bytes, bytes]]
-    body: bytes
-    cut: int = 0
-
-
 class Application:
     """The gateway over a fake publisher, asked without a server. Its clock ticks with each POST."""
 
     def __init__(self, folder: Path) -> None:
         self.under_test = GatewayUnderTest(folder)
+        for key in recorded.KEYS:
+            self.under_test.add_key("recorded", key)
         self._app: Any = self.under_test.http.app
+        self._letters = 0
 
     async def ask(self, post: Post) -> str:
         """The status of the answer. Raises Violation."""
@@ -67,6 +62,7 @@ class Application:
         under_test.clock_ms += 1
         under_test.publisher.records.clear()
         before = [under_test.count(one) for one in OUTCOMES]
+        self._letters = int(under_test.metrics.dead_letters.labels("kept")._value.get())
         sent: list[MutableMapping[str, Any]] = []
         parts = [post.body[: post.cut], post.body[post.cut :]]
 
@@ -78,7 +74,7 @@ class Application:
             sent.append(event)
 
         scope = {
-            "type": "http", "method": post.method, "path": post.path, "query_string": b"",
+            "type": "http", "method": post.method, "path": post.path, "query_string": post.query,
             "headers": post.headers, "client": ("192.0.2.1", 5),
         }  # fmt: skip
         await self._app(scope, receive, send)
@@ -103,9 +99,26 @@ class Application:
         elif status != 200:
             if any(counts) or records:
                 raise Violation(f"status {status}, and yet something was kept: {counts}")
-            if status >= 400 and body.startswith(b'{"error"'):
+            if status >= 400 and body.startswith(b'{"error":{'):
                 RefusalCode(_error.decode(body).error.code)
+        self._check_sums()
         self.check_idle()
+
+    def _check_sums(self) -> None:
+        """Every event that was counted is counted by its type or its code, too; an original that
+        was counted as kept lies among the dead letters."""
+        metrics, count = self.under_test.metrics, self.under_test.count
+        letters = int(metrics.dead_letters.labels("kept")._value.get())
+        told, self._letters = letters - self._letters, letters
+        kept = len(self.under_test.publisher.of("app-events-dead"))
+        sums = {
+            "types": (count("accepted"), sum(metrics.accepted_types.counts.values())),
+            "codes": (count("rejected"), sum(metrics.rejections.counts.values())),
+            "letters": (told, kept),
+        }
+        for name, (one, other) in sums.items():
+            if one != other:
+                raise Violation(f"the {name} do not add up: {one} and {other}")
 
     def check_idle(self) -> None:
         """Raises Violation unless nothing is left of what was asked."""
@@ -114,6 +127,12 @@ class Application:
             raise Violation(f"{admission.requests} requests are still counted")
         if self.under_test.metrics.bugs._value.get():
             raise Violation("an internal error was counted")
+
+
+def check_cost(cpu_seconds: float) -> None:
+    """Raises Violation."""
+    if cpu_seconds > MAX_CPU_SECONDS:
+        raise Violation(f"it took {cpu_seconds:.1f} s of CPU")
 
 
 def check_record(one: Record) -> None:

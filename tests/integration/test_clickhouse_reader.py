@@ -195,3 +195,19 @@ class TestRefused:
 
         assert status >= 400
         assert "canary-7f3a" not in text
+
+
+class TestTime:
+    """Go's driver sends a time with each query: the only setting that a reader may choose."""
+
+    @pytest.mark.parametrize(
+        ("asked", "seconds"), [("5", "5"), ("30", "30"), ("60", "30"), ("0", "30"), ("x", "30")]
+    )
+    def test_may_be_shorter_than_the_limit_and_never_longer(
+        self, clickhouse: ClickHouseUnderTest, asked: str, seconds: str
+    ) -> None:
+        found = as_reader(
+            clickhouse, "SELECT getSetting('max_execution_time')", max_execution_time=asked
+        )
+
+        assert (found[0], float(found[1])) == (200, float(seconds))

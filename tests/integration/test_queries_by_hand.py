@@ -166,7 +166,11 @@ class TestByHand:
 
         found = await ask(reader, "retention", app=app_id, first=day(10), last=day(20))
 
-        assert found == [(str(day(10)), 0, 1), (str(day(10)), 2, 1), (str(day(11)), 0, 1)]
+        assert found == [
+            (str(day(10)), 0, 1, 1, 100.0),
+            (str(day(10)), 2, 1, 1, 100.0),
+            (str(day(11)), 0, 1, 1, 100.0),
+        ]
 
     async def test_freshness_is_from_arrival_to_the_row(
         self, writer: AsyncClient, reader: AsyncClient

@@ -259,6 +259,7 @@ class TestAnswer:
             "payload_size_bytes": length,
             "server_upload_time": 1795497600000,
         }
+        assert gateway.metrics.requests.counts == {("amplitude", "200"): 1}
 
     def test_a_compressed_body(self, gateway: GatewayUnderTest) -> None:
         body = gzip.compress(json.dumps({"api_key": KEY, "events": [event()]}).encode())

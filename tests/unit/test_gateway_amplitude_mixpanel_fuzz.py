@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.contract.test_golden_amplitude_mixpanel import FILES, requests_of
+from tests.contract.test_golden_sdk import CAPTURES, load
 from tests.gateway_app import KEY, GatewayUnderTest
 
 OVERLOAD = {429, 503}
@@ -22,8 +22,9 @@ FUZZ = settings(
 )
 CAPTURED = [
     (one["path"], one["query"], base64.b64decode(one["body_base64"]))
-    for name in FILES
-    for one in requests_of(name)
+    for path in CAPTURES
+    if path.stem.startswith(("amplitude", "mixpanel"))
+    for one in load(path)["requests"]
 ]
 NUMBERS = st.integers() | st.floats() | st.sampled_from([2**63, 1e308, -1, 0, 10**400])
 VALUES = st.recursive(

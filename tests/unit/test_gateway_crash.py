@@ -7,13 +7,11 @@ from hashlib import sha256
 from typing import Any
 
 import msgspec
-import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from msgspec import Raw
 
 from gateway.contract.event import Crash, ExceptionInfo
-from gateway.prepare.crash import MAX_STACK_BYTES, fields_of, group_of, normalise
+from gateway.contract.grouping.group import group_of
+from gateway.prepare.crash import MAX_STACK_BYTES, fields_of
 
 
 def crash(frames: Any = None, **changes: Any) -> Crash:
@@ -72,57 +70,11 @@ class TestGroup:
             frames, exception=None, kind="signal"
         )
 
-    @pytest.mark.parametrize(
-        ("one", "other"),
-        [
-            ("Cart$1.run", "Cart$2.run"),
-            ("Cart$$Lambda$14/0x00000008.run", "Cart$$Lambda$15/0x00000009.run"),
-            ("closure #1 in Cart.open()", "closure #2 in Cart.open()"),
-            ("libapp.so 0x7f001122", "libapp.so 0x7f003344"),
-            ("f_0123456789abcdef", "f_fedcba9876543210"),
-        ],
-    )
-    def test_what_a_compiler_names_anew_is_the_same_frame(self, one: str, other: str) -> None:
-        assert normalise(one) == normalise(other)
+    def test_is_that_of_the_columns_as_they_are_stored(self) -> None:
+        columns = fields_of(crash(stacktrace="at a.B.c(B.kt:1)\n" * 40_000, kind="anr"))
 
-    def test_a_stack_of_text_is_grouped_by_its_lines(self) -> None:
-        one = "java.lang.E: x\n  at com.example.A.f(A.java:12)\n  at com.example.B.g(B.java:3)\n"
-        same = one.replace(":12", ":99").replace(": x", ": y")
-        other = one.replace("A.f", "A.h")
-
-        groups = [fields_of(crash(stacktrace=text)).group for text in (one, same, other)]
-
-        assert groups[0] == groups[1] != groups[2]
-
-    @pytest.mark.parametrize(
-        ("text", "frames"),
-        [
-            (
-                "java.lang.E: no at home\r\n\tat com.example.A.f(A.java:12)\r\n\n\t... 5 more",
-                ["com.example.A.f(A.java:12)"],
-            ),
-            ("0   App  0x1f main + 4\n1:  App  run \n", ["App  0x1f main + 4", "App  run"]),
-            ("#0 0x1f in open (x=1) at a.c:3\n#1. main", ["0x1f in open (x=1) at a.c:3", "main"]),
-            ("at \n  at\n7\nattic 5", []),
-        ],
-    )
-    def test_frames_of_a_stack_of_text_are_its_marked_lines(
-        self, text: str, frames: list[str]
-    ) -> None:
-        assert fields_of(crash(stacktrace=text)).group == group_of("NullPointerException", frames)
-
-    @pytest.mark.parametrize(
-        "text", ["\n", " \n", "\r\n", "at x" + " " * 60_000 + "y", "1" * 60_000, "at a ", "0x$1"]
-    )
-    def test_a_hostile_stack_costs_no_more_than_its_size(self, text: str) -> None:
-        filled = (text * (70_000 // len(text) + 1))[:70_000]
-
-        for _ in range(20):  # each took a minute when a line's end was looked for again and again
-            assert fields_of(crash(stacktrace=filled)).stack == filled
-
-    @given(st.text(), st.lists(st.text(), max_size=7))
-    def test_any_text_has_a_group_that_fits_its_column(self, kind: str, frames: list[str]) -> None:
-        assert 0 <= group_of(kind, frames) < 2**64
+        assert "$crash.stack_cut" in columns.extras
+        assert columns.group == group_of(columns.kind, columns.type, columns.reason, columns.stack)
 
 
 class TestColumns:

@@ -9,9 +9,10 @@ import pytest
 import zstandard
 
 from tests.builders import as_body, make_batch, make_event
+from tests.fuzz.post import Post
 from tests.fuzz.run import WEIGHTS, Fuzz, Summary
 from tests.fuzz.spool_log import SpoolLog
-from tests.fuzz.targets import Application, Post, Violation, check_record
+from tests.fuzz.targets import Application, Violation, check_record
 from tests.gateway_app import KEY
 from tests.records import Record
 

@@ -248,4 +248,4 @@ def test_a_good_answer_to_a_body_that_is_too_large_ends_the_connection(
 
     assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
     assert b"connection: close\r\n" in answer
-    assert answer.endswith(b"\r\n\r\n1")
+    assert answer.endswith(b'\r\n\r\n{"error":null,"status":1}')

@@ -46,11 +46,61 @@ def test_a_call_becomes_an_event_with_its_session(gateway: GatewayUnderTest) -> 
     answer = send(gateway, {"batch": [call()], "sentAt": SENT_AT})
 
     assert (answer.status_code, answer.json()) == (200, {"success": True})
-    (row,) = gateway.rows()
+    start, row = gateway.rows()
     assert (row["protocol"], row["event_type"]) == ("rudder", "app_open")
     assert row["device_id"] == "install-1"
     assert row["session_id"]
     assert row["properties"]["$context.sessionStart"] is True
+    assert (start["event_type"], start["session_id"]) == ("session_start", row["session_id"])
+
+
+def started(session: object, **changes: Any) -> dict[str, Any]:
+    return call(**changes, context={"sessionId": session, "sessionStart": True})
+
+
+def starts(gateway: GatewayUnderTest) -> list[dict[str, Any]]:
+    return [one for one in gateway.rows() if one["event_type"] == "session_start"]
+
+
+@pytest.mark.parametrize(
+    ("session", "at"),
+    [
+        (1795497590, "2026-11-24T05:19:50Z"),  # an automatic one: the second it began in
+        (7, "2026-11-24T05:19:58Z"),  # by hand: when the call was made
+        (1795411000, "2026-11-24T05:19:58Z"),  # more than a day before: a number by chance
+    ],
+)
+def test_a_session_starts_when_its_id_or_its_first_call_says(
+    gateway: GatewayUnderTest, session: int, at: str
+) -> None:
+    send(gateway, {"batch": [started(session)], "sentAt": SENT_AT})
+
+    (start,) = starts(gateway)
+    assert start["occurred_at"] == at
+    assert start["properties"]["$event.derived_from"] == "sessionStart"
+
+
+def test_two_calls_that_start_a_session_start_one(gateway: GatewayUnderTest) -> None:
+    calls = [started(1795497590), started(1795497590, messageId="m-2", event="Order Completed")]
+    send(gateway, {"batch": calls, "sentAt": SENT_AT})
+    send(gateway, {"batch": calls[1:], "sentAt": SENT_AT})
+
+    assert len({one["event_id"] for one in starts(gateway)}) == 1
+    assert len({one["occurred_at"] for one in starts(gateway)}) == 1
+
+
+@pytest.mark.parametrize("context", [{"sessionId": 7}, {"sessionStart": True}, {}])
+def test_without_both_no_session_starts(gateway: GatewayUnderTest, context: dict[str, Any]) -> None:
+    send(gateway, {"batch": [call(context=context)], "sentAt": SENT_AT})
+
+    assert [one["event_type"] for one in gateway.rows()] == ["app_open"]
+
+
+def test_a_bad_call_beside_a_start_keeps_its_place(gateway: GatewayUnderTest) -> None:
+    send(gateway, {"batch": [started(7), call(messageId="m-2", event="")], "sentAt": SENT_AT})
+
+    (letter,) = gateway.publisher.of("app-events-dead")
+    assert dict(letter.headers)["position"] == b"1"
 
 
 @pytest.mark.parametrize(("attempt", "is_retry"), [(b"", False), (b"0", False), (b"2", True)])

@@ -12,7 +12,7 @@ from msgspec import structs
 from infra.local.ports import HOST
 from infra.local.stack_file import StackFileError, Wanted, load, load_or_make, stack_path
 
-ANY = Wanted(gateway=0, clickhouse=0, kafka=0)
+ANY = Wanted(gateway=0, clickhouse=0, kafka=0, console=0)
 
 
 def test_a_new_stack_has_the_default_ports(tmp_path: Path) -> None:
@@ -30,8 +30,9 @@ def test_free_ports_differ_and_stay(tmp_path: Path) -> None:
         first.kafka_port,
         first.controller_port,
         first.sink_port,
+        first.console_port,
     }
-    assert len(ports) == 5
+    assert len(ports) == 6
     assert load_or_make(tmp_path, ANY) == first
     assert load_or_make(tmp_path, Wanted()) == first
     assert load(tmp_path) == first

@@ -27,7 +27,7 @@ def run(*arguments: str) -> tuple[int, str]:
     ("arguments", "said"),
     [
         (("fault-server", "--script", "ok,boom"), "--script: 'boom' is no step"),
-        (("fault-server", "--host", "192.0.2.1"), "--port: cannot listen on 192.0.2.1:8090"),
+        (("fault-server", "--host", "192.0.2.1"), "--port: cannot listen on 192.0.2.1:8091"),
         (("conformance", "nowhere", "--key", "k"), "'nowhere' is no URL of a gateway"),
     ],
 )

@@ -22,6 +22,8 @@ from sinks.clickhouse.schema_files import (
 
 TODAY = date(2026, 11, 24)
 PERIOD = ("app", "from", "to")
+WHERE = ("release", "platform", "country")
+GROUP = ("app", "group", "from", "to", "release", "platform", "country")
 
 # Names, parameters and columns, in this order, are what people and programs rely on.
 INTERFACE = {
@@ -30,18 +32,89 @@ INTERFACE = {
         "hour in_kafka stored duplicates_dropped dead_lettered rejected_at_the_door"
         " rejected_by_reason difference replayed",
     ),
-    "crash_free_devices": (PERIOD, "app_version devices crash_free_percent"),
-    "crash_free_sessions": (PERIOD, "app_version sessions crash_free_percent"),
-    "daily_active_devices": (PERIOD, "day devices"),
+    "account_by_release": (
+        (*PERIOD, "release", "platform"),
+        "hour app_id app_version sdk_name sdk_version stored copies gaps missing repeats"
+        " inversions",
+    ),
+    "active_devices": (
+        (*PERIOD, *WHERE),
+        "day daily_devices weekly_devices monthly_devices",
+    ),
+    "adoption": ((*PERIOD, *WHERE), "day app_version devices share_percent"),
+    "apps": (PERIOD, "app_id events last_hour"),
+    "crash_free_devices": ((*PERIOD, *WHERE), "app_version devices crash_free_percent"),
+    "crash_free_releases": (
+        (*PERIOD, *WHERE),
+        "app_version devices sessions crash_free_devices_percent crash_free_sessions_percent"
+        " first_seen last_seen",
+    ),
+    "crash_free_sessions": ((*PERIOD, *WHERE), "app_version sessions crash_free_percent"),
+    "crash_group_devices": (
+        (*GROUP, "limit"),
+        "device_id crashes last_seen event_id app_version os_name os_version device_model country",
+    ),
+    "crash_group_latest": (GROUP, None),
+    "crash_group_releases": (GROUP, "app_version crashes devices first_seen last_seen"),
+    "crash_group_trend": (GROUP, "day crashes devices"),
+    "crash_regressions": (
+        (*GROUP, "min_devices"),
+        "crash_group crash_type crash_reason release release_before releases_without"
+        " first_seen came_back last_seen crashes devices sessions_percent",
+    ),
+    "daily_active_devices": ((*PERIOD, *WHERE), "day devices"),
     "device_timeline": (
         ("app", "device", "from", "to"),
         "ts event_type sequence session_id app_version event_name event_id occurred_at"
         " received_at time_quality user_id crash_group properties",
     ),
-    "event_by_id": (("event_id",), None),
-    "freshness": (PERIOD, "p50_seconds p99_seconds"),
-    "retention": (PERIOD, "cohort_day day_number devices"),
-    "sessions_per_day": (PERIOD, "day sessions length_p50_seconds length_p95_seconds"),
+    "event_by_id": (("event_id", "app"), None),
+    "filter_values": ((*PERIOD, "limit"), "filter value events"),
+    "freshness": ((*PERIOD, *WHERE), "p50_seconds p99_seconds"),
+    "funnel": (
+        (*PERIOD, "steps", "seconds", *WHERE),
+        "step name devices share_percent from_previous_percent",
+    ),
+    "live_rate": (
+        ("app", "minutes", "step", *WHERE),
+        "at events events_per_second freshness_p50_seconds freshness_max_seconds",
+    ),
+    "recent_dead_letters": (
+        (*PERIOD, "code", "limit"),
+        "dead_at source code text app_id protocol app_version device_id event_id request_id"
+        " origin_topic origin_partition origin_offset original original_bytes",
+    ),
+    "recent_chunks": (
+        (*PERIOD, "limit"),
+        "kafka_topic kafka_partition chunk_start chunk_end inserted duplicates dead"
+        " first_hour inserted_at",
+    ),
+    "rejections": (
+        (*PERIOD, "release"),
+        "app_id protocol app_version code events devices first_at last_at text original",
+    ),
+    "release_compare": (
+        (*PERIOD, "release", "against", "platform", "country"),
+        "app_version devices sessions length_p50_seconds length_p90_seconds crashed_sessions"
+        " crash_free_devices_percent crash_free_sessions_percent first_seen last_seen",
+    ),
+    "retention": (
+        (*PERIOD, *WHERE),
+        "cohort_day day_number devices cohort_devices share_percent",
+    ),
+    "session_length": (
+        (*PERIOD, *WHERE, "gap"),
+        "day sessions length_p50_seconds length_p90_seconds inferred_close_percent crashed_percent",
+    ),
+    "sessions_per_day": (
+        (*PERIOD, *WHERE),
+        "day sessions length_p50_seconds length_p95_seconds",
+    ),
+    "tail": (
+        (*PERIOD, "limit", *WHERE),
+        "received_at ts event_type event_name device_id session_id sequence app_version os_name"
+        " country sdk_name sdk_version time_quality crash_type event_id properties",
+    ),
     "top_crash_groups": (
         (*PERIOD, "limit"),
         "crash_group crash_type crash_reason crashes devices first_seen last_seen",
@@ -81,7 +154,12 @@ class TestParameters:
     def test_a_period_that_is_not_given_is_the_last_30_days(self) -> None:
         values = load("retention").check({"app": "demo"}, TODAY)
 
-        assert values == {"app": "demo", "from": "2026-10-26", "to": "2026-11-24"}
+        assert (values["from"], values["to"]) == ("2026-10-26", "2026-11-24")
+
+    def test_a_filter_that_is_not_given_is_empty(self) -> None:
+        values = load("retention").check({"app": "demo"}, TODAY)
+
+        assert [values[name] for name in WHERE] == ["", "", ""]
 
     def test_a_period_of_which_only_the_end_is_given_is_the_30_days_before_it(self) -> None:
         values = load("retention").check({"app": "demo", "to": "2025-03-30"}, TODAY)
@@ -178,7 +256,10 @@ class TestSchemaFiles:
         texts = [text for one in migrations() for text in statements(one.sql)]
 
         assert texts
-        assert [text for text in texts if not re.match(r"CREATE .*IF NOT EXISTS ", text)] == []
+        again = re.compile(
+            r"CREATE .*IF NOT EXISTS |ALTER TABLE \S+\s+MODIFY (COLUMN|QUERY)\s", re.DOTALL
+        )
+        assert [text for text in texts if not again.match(text)] == []
 
     def test_every_table_that_keeps_rows_remembers_tokens(self) -> None:
         texts = [text for one in migrations() for text in statements(one.sql)]

@@ -8,6 +8,10 @@ from gateway.contract.event import App, Context, Device, Library, Network, Opera
 from gateway.protocols import reading
 from gateway.protocols.reading import take
 
+TEXTS = (
+    "user_id", "device_id", "app_version", "version_name", "os_name", "os_version",
+    "device_manufacturer", "device_model", "carrier", "library", "language", "country", "ip",
+)  # fmt: skip
 LANGUAGE_CODE_LENGTH = 3  # a longer one is a whole locale, or the language's name
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import msgspec
-from msgspec import Raw
+from msgspec import Raw, Struct
 
 from gateway.contract.event import (
     MAX_FOREIGN_ID_LENGTH,
     MAX_NAME_LENGTH,
     MAX_PROPERTIES,
     MAX_SEQUENCE,
+    Context,
     Event,
 )
 from gateway.contract.verdict import Code, Rejected, Rejection
@@ -33,6 +36,14 @@ def event_of(index: int, raw: Raw, sent_at: Raw | None) -> Event | Rejection:
         return Rejection(index, reason.code, text, event_id, bytes(raw))
 
 
+class Who(Struct, frozen=True, gc=False):
+    """Who an event is of, and where they were."""
+
+    user_id: str
+    device_id: str
+    context: Context
+
+
 def _event(keys: dict[str, Raw], raw: Raw, sent_at: Raw | None) -> Event:
     """Whatever has a field leaves `keys`; the rest become `$event.` properties."""
     if not keys:
@@ -40,35 +51,63 @@ def _event(keys: dict[str, Raw], raw: Raw, sent_at: Raw | None) -> Event:
     name = take(keys, "event_type")
     if not name:
         raise Rejected(Code.MISSING_FIELD, "`event_type` is missing")
-    event_type = TYPES.get(name.lower(), "track")
-    user_id = _checked("user_id", take(keys, "user_id"))
-    device_id = _checked("device_id", take(keys, "device_id")) or user_id
-    if not device_id:
-        raise Rejected(Code.MISSING_FIELD, "`device_id` is missing")
+    event_type = type_of(name)
+    who = take_who(keys)
     own_time = keys.pop("time", None) or keys.pop("timestamp", None)
     time = own_time or sent_at
     if time is None:
         raise Rejected(Code.MISSING_FIELD, "`time` is missing")
-    event_id = take(keys, "insert_id", "uuid") or _named_id(keys, raw, device_id, own_time)
+    event_id = take(keys, "insert_id", "uuid") or _named_id(keys, raw, who.device_id, own_time)
     sequence = _take_sequence(keys)
     session_id = _take_session(keys)
-    context = take_context(keys, device_id)
-    properties = _take_properties(keys, event_type)
-    named = _name(name, event_type, properties)
+    properties = take_properties(keys, event_type)
     timestamp = times.parse(reading.as_value(time))
     if timestamp is None:
         properties["$timestamp"] = time
-    properties.update({f"$event.{key}": keys[key] for key in sorted(keys)})
+    return finished(
+        _checked("insert_id", event_id), name, event_type, timestamp, session_id, sequence, who,
+        properties, keys,
+    )  # fmt: skip
+
+
+def type_of(name: str) -> str:
+    return TYPES.get(name.lower(), "track")
+
+
+def take_who(keys: dict[str, Raw]) -> Who:
+    """Raises Rejected."""
+    user_id = _checked("user_id", take(keys, "user_id"))
+    device_id = _checked("device_id", take(keys, "device_id")) or user_id
+    if not device_id:
+        raise Rejected(Code.MISSING_FIELD, "`device_id` is missing")
+    return Who(user_id, device_id, take_context(keys, device_id))
+
+
+def finished(
+    event_id: str,
+    name: str,
+    event_type: str,
+    timestamp: datetime | None,
+    session_id: str,
+    sequence: int | None,
+    who: Who,
+    properties: dict[str, Raw],
+    others: dict[str, Raw],
+) -> Event:
+    """The event, once all that has a field is out of the other keys."""
+    named = _name(name, event_type, properties)
+    for key in sorted(others):
+        properties[f"$event.{key}"] = others[key]
     return Event(
-        event_id=_checked("insert_id", event_id),
+        event_id=event_id,
         type=event_type,
         timestamp=timestamp,
         name=named or None,
         session_id=session_id or None,
-        user_id=user_id or None,
+        user_id=who.user_id or None,
         sequence=sequence,
         properties=properties,
-        context=context,
+        context=who.context,
     )
 
 
@@ -99,11 +138,15 @@ def _take_session(keys: dict[str, Raw]) -> str:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return ""
     del keys["session_id"]
+    return session_of(value)
+
+
+def session_of(value: float | str) -> str:
     text = str(value)
     return "" if text == "-1" else text[:MAX_FOREIGN_ID_LENGTH]
 
 
-def _take_properties(keys: dict[str, Raw], event_type: str) -> dict[str, Raw]:
+def take_properties(keys: dict[str, Raw], event_type: str) -> dict[str, Raw]:
     """The event's properties; of an identify, the operations on its user's."""
     own = "user_properties" if event_type == "identify" else "event_properties"
     properties = dict(reading.as_object(keys.get(own)))
@@ -112,10 +155,15 @@ def _take_properties(keys: dict[str, Raw], event_type: str) -> dict[str, Raw]:
     for other in ("event_properties", "user_properties"):
         if bytes(keys.get(other, b"")) == b"{}":
             del keys[other]
-    if len(properties) > MAX_PROPERTIES:
-        text = f"`{own}` has {len(properties)} entries, the limit is {MAX_PROPERTIES}"
-        raise Rejected(Code.TOO_MANY_PROPERTIES, text)
+    check_count(own, properties)
     return properties
+
+
+def check_count(name: str, properties: dict[str, Raw]) -> None:
+    """Raises Rejected."""
+    if len(properties) > MAX_PROPERTIES:
+        text = f"`{name}` has {len(properties)} entries, the limit is {MAX_PROPERTIES}"
+        raise Rejected(Code.TOO_MANY_PROPERTIES, text)
 
 
 def _name(name: str, event_type: str, properties: dict[str, Raw]) -> str:

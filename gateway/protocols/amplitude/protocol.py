@@ -14,8 +14,10 @@ from gateway.contract.verdict import Code, Rejection, Verdicts
 from gateway.protocols import reading, times
 from gateway.protocols.amplitude.event import event_of
 from gateway.protocols.amplitude.names import COUNTED
+from gateway.protocols.amplitude.strict import StrictReader
 from gateway.protocols.amplitude.upload import Upload, upload_of
 from gateway.protocols.protocol import Answer, Head, Route
+from gateway.protocols.repeated import take_context
 
 MAX_EVENTS = 2_000  # per POST, as Amplitude's own API takes
 
@@ -104,8 +106,12 @@ def _text(status: int) -> Answer:
 def _batch(upload: Upload) -> Batch:
     events: list[Event | Rejection] = []
     ignored = 0
+    reader = StrictReader()
     for index, raw in enumerate(upload.events):
-        if _is_counted(raw):
+        event = reader.event_of(raw)
+        if event is not None:
+            events.append(event)
+        elif _is_counted(raw):
             ignored += 1
         else:
             events.append(event_of(index, raw, upload.sent_at))
@@ -114,6 +120,7 @@ def _batch(upload: Upload) -> Batch:
         events=events,
         sent_at=sent_at,
         stamp=Stamp.EACH_ATTEMPT if sent_at else Stamp.NONE,
+        context=take_context(events),
         write_key=upload.key or None,
         max_id_length=MAX_FOREIGN_ID_LENGTH,
         ignored=ignored,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from msgspec import Raw, Struct
+import msgspec
+from msgspec import UNSET, Raw, Struct, UnsetType
 
 from gateway.contract.refusal import RefusalCode, Refused
 from gateway.protocols import forms, items, reading
@@ -15,12 +16,30 @@ class Upload(Struct, frozen=True, gc=False):
     unreadable: bytes | None = None  # what stands where a form's events should be
 
 
+class _Usual(Struct, gc=False):
+    """What has another type, or lacks its events, fails this pass."""
+
+    events: list[Raw]
+    api_key: str = ""
+    client_upload_time: Raw | UnsetType = UNSET
+
+
+_usual = msgspec.json.Decoder(_Usual)
+
+
 def upload_of(body: bytes) -> Upload:
     """Raises Refused."""
     if body and not forms.is_json(body):
         fields = forms.fields(body)
         if "client" in fields or "e" in fields:
             return _of_form(fields)
+    try:
+        if reading.is_utf8(body):
+            usual = _usual.decode(body)
+            sent_at = usual.client_upload_time
+            return Upload(usual.api_key, None if sent_at is UNSET else sent_at, usual.events)
+    except reading.UNREADABLE:
+        pass  # what can be read of it is read key by key
     keys = reading.json_object(body)
     events = reading.as_list(keys.get("events"))
     if events is None:

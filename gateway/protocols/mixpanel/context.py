@@ -7,6 +7,14 @@ from msgspec import Raw
 from gateway.contract.event import App, Context, Device, Library, Network, OperatingSystem
 from gateway.protocols.reading import take
 
+TEXTS = (
+    "$app_version_string", "$android_app_version", "$app_build_number",
+    "$android_app_version_code", "$os", "$os_version", "$android_os_version", "$manufacturer",
+    "$android_manufacturer", "$model", "$android_model", "$carrier", "mp_lib", "$lib_version",
+    "mp_country_code", "$user_id", "$device_id", "distinct_id",
+)  # fmt: skip
+FLAGS = ("$wifi",)
+
 
 def take_context(properties: dict[str, Raw], device_id: str) -> Context:
     """Move what has a field of its own from `properties` into a context."""

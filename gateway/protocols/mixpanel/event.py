@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Sequence
+from uuid import uuid4
 
 import msgspec
 from msgspec import Raw
@@ -10,8 +12,14 @@ from msgspec import Raw
 from gateway.contract.event import MAX_NAME_LENGTH, Crash, Event, ExceptionInfo
 from gateway.contract.verdict import Code, Rejected, Rejection
 from gateway.protocols import reading
-from gateway.protocols.mixpanel.fields import ANONYMOUS, event_of
-from gateway.protocols.mixpanel.item import METADATA, Item, checked
+from gateway.protocols.mixpanel.fields import (
+    ANONYMOUS,
+    check_count,
+    event_of,
+    take_time,
+    take_who,
+)
+from gateway.protocols.mixpanel.item import METADATA, Item, Told, checked, item_of
 from gateway.protocols.mixpanel.names import LIFECYCLE, SESSION
 from gateway.protocols.mixpanel.visit import visit
 from gateway.protocols.reading import take
@@ -20,21 +28,29 @@ _java_class = re.compile(r"([A-Za-z_$][\w$]*(?:\.[A-Za-z_$][\w$]*)+)(?::|$)")
 _encode = msgspec.json.Encoder().encode
 
 
-def events_of(item: Item, *, is_profile: bool, needs_token: bool) -> list[Event] | Rejection:
-    """The item's event, or the two that a session is. `is_profile`: it came to /engage."""
+def told_by(index: int, raw: Raw, request_id: str, *, is_profile: bool, is_import: bool) -> Told:
+    """What a member tells: its event, or the two that a session is. `is_profile`: it came to
+    /engage."""
+    item = item_of(index, raw, request_id)
+    return Told(index, item.token, _events(item, is_profile=is_profile, is_import=is_import))
+
+
+def _events(item: Item, *, is_profile: bool, is_import: bool) -> Sequence[Event | Rejection]:
     try:
-        _check(item, needs_token=needs_token)
+        _check(item, is_import=is_import)
         return [_profile(item)] if is_profile else _tracked(item)
     except Rejected as reason:
         event_id = reading.as_text(item.properties.get("$insert_id"))[:64]
         text = f"{reason} - at `$[{item.index}]`"
-        return Rejection(item.index, reason.code, text, event_id, bytes(item.raw))
+        return [Rejection(item.index, reason.code, text, event_id, bytes(item.raw))]
 
 
-def _check(item: Item, *, needs_token: bool) -> None:
+def _check(item: Item, *, is_import: bool) -> None:
     if not item.keys:
         raise Rejected(Code.INVALID_JSON, "Expected `object`")
-    if needs_token and not item.token:
+    if is_import and "time" not in item.properties:  # what is imported may be imported again
+        raise Rejected(Code.MISSING_FIELD, "`time` is missing")
+    if not is_import and not item.token:
         raise Rejected(Code.MISSING_FIELD, "`token` is missing")
 
 
@@ -44,16 +60,48 @@ def _tracked(item: Item) -> list[Event]:
         raise Rejected(Code.MISSING_FIELD, "`event` is missing")
     properties = dict(item.properties)
     properties.pop("token", None)
-    source = take(properties, "$insert_id") or item.metadata_text("$mp_event_id")
-    event = event_of(item, properties, checked("$insert_id", source or _named_id(item)), "time")
-    event.type = LIFECYCLE.get(name.lower(), "track")
+    event_id = take_id(properties, item.metadata)
+    event_id = event_id or _own_id(item, item.properties.get("time"), _named_id)
+    check_count(properties)
+    timestamp = take_time(properties, "time")
+    who = take_who(properties)
+    placed = {"event", METADATA, "$token"} | ({"properties"} if item.properties else set())
+    others = {f"$event.{key}": raw for key, raw in item.keys.items() if key not in placed}
+    event = event_of(event_id, timestamp, who, properties, item.metadata, others)
+    return typed(event, name, properties)
+
+
+def take_id(properties: dict[str, Raw], metadata: dict[str, Raw]) -> str:
+    """Empty where it has none. Raises Rejected."""
+    source = take(properties, "$insert_id") or reading.as_text(metadata.get("$mp_event_id"))
+    return checked("$insert_id", source)
+
+
+def typed(event: Event, name: str, properties: dict[str, Raw]) -> list[Event]:
+    """The event by its name; a session as two. Raises Rejected."""
+    lower = name.lower()
+    event.type = LIFECYCLE.get(lower, "track")
     if event.type == "track":
         _name(event, name, properties)
     elif event.type == "app_crash":
         event.crash = _crash(properties)
     elif event.type == "identify" and event.user_id is None:
         event.user_id = checked("$identified_id", take(properties, "$identified_id")) or None
-    return visit(event) if name.lower() == SESSION else [event]
+    return visit(event) if lower == SESSION else [event]
+
+
+def _own_id(item: Item, time: Raw | None, told_apart: Callable[[Item], str]) -> str:
+    """An id of an item that has none. Without a time, as the Node SDK sends them, two equal ones
+    are two events: that SDK sends none again. A balancer may, under the same request id."""
+    if time is not None:
+        return told_apart(item)
+    if not item.request_id:
+        return str(uuid4())
+    return reading.content_id(bytes(item.raw), item.request_id.encode(), b"%d" % item.index)
+
+
+def _content_id(item: Item) -> str:
+    return reading.content_id(bytes(item.raw))
 
 
 def _named_id(item: Item) -> str:
@@ -68,8 +116,12 @@ def _profile(item: Item) -> Event:
     if "$distinct_id" in properties:
         properties["distinct_id"] = properties.pop("$distinct_id")
     distinct_id = reading.as_text(properties.get("distinct_id"))
-    source = item.metadata_text("$mp_event_id") or reading.content_id(bytes(item.raw))
-    event = event_of(item, properties, checked("$mp_event_id", source), "$time")
+    source = item.metadata_text("$mp_event_id")
+    source = source or _own_id(item, properties.get("$time"), _content_id)
+    event_id = checked("$mp_event_id", source)
+    check_count(properties)
+    timestamp = take_time(properties, "$time")
+    event = event_of(event_id, timestamp, take_who(properties), properties, item.metadata, {})
     event.type = "identify"
     if event.user_id is None and not distinct_id.startswith(ANONYMOUS):
         event.user_id = checked("$distinct_id", distinct_id) or None

@@ -2,44 +2,82 @@
 
 from __future__ import annotations
 
-from msgspec import Raw
+from datetime import datetime
 
-from gateway.contract.event import MAX_FOREIGN_ID_LENGTH, MAX_PROPERTIES, MAX_SEQUENCE, Event
+from msgspec import Raw, Struct
+
+from gateway.contract.event import (
+    MAX_FOREIGN_ID_LENGTH,
+    MAX_PROPERTIES,
+    MAX_SEQUENCE,
+    Context,
+    Event,
+)
 from gateway.contract.verdict import Code, Rejected
 from gateway.protocols import reading, times
 from gateway.protocols.mixpanel.context import take_context
-from gateway.protocols.mixpanel.item import METADATA, Item, checked
+from gateway.protocols.mixpanel.item import METADATA, checked
 from gateway.protocols.reading import take
 
+_ID = ("$mp_event_id",)
+_ID_AND_SESSION = (*_ID, "$mp_session_id", "$mp_session_seq_id")
 ANONYMOUS = "$device:"  # before a distinct_id that is an install, not a user
 
 
-def event_of(item: Item, properties: dict[str, Raw], event_id: str, time_key: str) -> Event:
-    """An event without its type. What has a field leaves `properties`, the rest are the event's
-    own. Raises Rejected."""
+class Who(Struct, frozen=True, gc=False):
+    """Who an item is of, and where they were."""
+
+    user_id: str
+    context: Context
+
+
+def take_who(properties: dict[str, Raw]) -> Who:
+    """What has a field leaves `properties`. Raises Rejected."""
+    user_id = checked("$user_id", take(properties, "$user_id"))
+    return Who(user_id, take_context(properties, _device(properties, user_id)))
+
+
+def take_time(properties: dict[str, Raw], key: str) -> datetime | None:
+    """None is a time that is none; its original becomes a property, where there is one."""
+    time = properties.pop(key, None)
+    timestamp = times.parse(reading.as_value(time))
+    if timestamp is None and time is not None:
+        properties["$timestamp"] = time
+    return timestamp
+
+
+def check_count(properties: dict[str, Raw]) -> None:
+    """Raises Rejected."""
     if len(properties) > MAX_PROPERTIES:
         text = f"`properties` has {len(properties)} entries, the limit is {MAX_PROPERTIES}"
         raise Rejected(Code.TOO_MANY_PROPERTIES, text)
-    if time_key not in properties:
-        raise Rejected(Code.MISSING_FIELD, f"`{time_key}` is missing")
-    time = properties.pop(time_key)
-    timestamp = times.parse(reading.as_value(time))
-    if timestamp is None:
-        properties["$timestamp"] = time
-    user_id = checked("$user_id", take(properties, "$user_id"))
-    context = take_context(properties, _device(properties, user_id))
-    library = (context.library.name if context.library else None) or ""
-    session_id, sequence = _session(item, library)
-    properties.update(_others(item, is_session_taken=bool(session_id)))
+
+
+def event_of(
+    event_id: str,
+    timestamp: datetime | None,
+    who: Who,
+    properties: dict[str, Raw],
+    metadata: dict[str, Raw],
+    others: dict[str, Raw],
+) -> Event:
+    """An event without its type. `properties` are what is left of them; `others` stood beside."""
+    session_id, sequence = "", None
+    if metadata:
+        library = (who.context.library.name if who.context.library else None) or ""
+        session_id, sequence = _session(metadata, library)
+        others = {**others, **_others(metadata, is_session_taken=bool(session_id))}
+    for name in sorted(others):
+        properties[name] = others[name]
     return Event(
         event_id=event_id,
         type="track",
         timestamp=timestamp,
         session_id=session_id or None,
-        user_id=user_id or None,
+        user_id=who.user_id or None,
         sequence=sequence,
         properties=properties,
-        context=context,
+        context=who.context,
     )
 
 
@@ -54,11 +92,11 @@ def _device(properties: dict[str, Raw], user_id: str) -> str:
     return checked("$device_id", device_id)
 
 
-def _session(item: Item, library: str) -> tuple[str, int | None]:
+def _session(metadata: dict[str, Raw], library: str) -> tuple[str, int | None]:
     """Session and place in it. React Native in JavaScript makes a new session for every event,
     each with its first place: such an id says nothing."""
-    session_id = item.metadata_text("$mp_session_id")[:MAX_FOREIGN_ID_LENGTH]
-    place = reading.as_value(item.metadata.get("$mp_session_seq_id"))
+    session_id = reading.as_text(metadata.get("$mp_session_id"))[:MAX_FOREIGN_ID_LENGTH]
+    place = reading.as_value(metadata.get("$mp_session_seq_id"))
     if not isinstance(place, int) or isinstance(place, bool) or not 0 <= place <= MAX_SEQUENCE:
         place = None
     if not place and library.lower().startswith("react-native"):
@@ -66,17 +104,7 @@ def _session(item: Item, library: str) -> tuple[str, int | None]:
     return session_id, place
 
 
-def _others(item: Item, *, is_session_taken: bool) -> dict[str, Raw]:
+def _others(metadata: dict[str, Raw], *, is_session_taken: bool) -> dict[str, Raw]:
     """Keys without a field, named after where they stood."""
-    found: dict[str, Raw] = {}
-    if "event" in item.keys:
-        placed = {"event", METADATA, "$token"}
-        if item.properties:
-            placed.add("properties")
-        found = {f"$event.{name}": item.keys[name] for name in item.keys.keys() - placed}
-    taken = {"$mp_event_id"}
-    if is_session_taken:
-        taken |= {"$mp_session_id", "$mp_session_seq_id"}
-    for name in item.metadata.keys() - taken:
-        found[f"$event.{METADATA}.{name}"] = item.metadata[name]
-    return {name: found[name] for name in sorted(found)}
+    taken = _ID_AND_SESSION if is_session_taken else _ID
+    return {f"$event.{METADATA}.{name}": raw for name, raw in metadata.items() if name not in taken}

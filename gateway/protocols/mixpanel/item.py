@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from msgspec import Raw, Struct
 
-from gateway.contract.event import MAX_FOREIGN_ID_LENGTH
-from gateway.contract.verdict import Code, Rejected
+from gateway.contract.event import MAX_FOREIGN_ID_LENGTH, Event
+from gateway.contract.verdict import Code, Rejected, Rejection
 from gateway.protocols import reading
 from gateway.protocols.loose import without_nulls
 
@@ -20,6 +22,7 @@ class Item(Struct, frozen=True, gc=False):
     keys: dict[str, Raw]
     properties: dict[str, Raw]
     metadata: dict[str, Raw]
+    request_id: str  # of whoever stands before the gateway; empty: nobody gave one
 
     @property
     def token(self) -> str:
@@ -30,10 +33,19 @@ class Item(Struct, frozen=True, gc=False):
         return reading.as_text(self.metadata.get(name))
 
 
-def item_of(index: int, raw: Raw) -> Item:
+class Told(Struct, frozen=True, gc=False):
+    """What became of one member: its events, or why there are none."""
+
+    index: int
+    token: str  # empty where it names none
+    events: Sequence[Event | Rejection]
+
+
+def item_of(index: int, raw: Raw, request_id: str) -> Item:
     keys = without_nulls(reading.as_object(raw))
     properties = without_nulls(reading.as_object(keys.get("properties")))
-    return Item(index, raw, keys, properties, without_nulls(reading.as_object(keys.get(METADATA))))
+    metadata = without_nulls(reading.as_object(keys.get(METADATA)))
+    return Item(index, raw, keys, properties, metadata, request_id)
 
 
 def checked(name: str, text: str | None) -> str:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import msgspec
+from msgspec import Raw
 
 from gateway.contract.event import MAX_FOREIGN_ID_LENGTH, Batch, Event, Stamp
 from gateway.contract.refusal import Refusal, RefusalCode, Refused
 from gateway.contract.verdict import Code, Rejection, Verdicts
 from gateway.protocols.authorization import basic_user
-from gateway.protocols.mixpanel.event import events_of
-from gateway.protocols.mixpanel.item import Item, item_of
+from gateway.protocols.mixpanel.event import told_by
+from gateway.protocols.mixpanel.item import Told
 from gateway.protocols.mixpanel.post import (
     MAX_ITEMS,
     VERBOSE,
@@ -19,7 +20,9 @@ from gateway.protocols.mixpanel.post import (
     asks_verbose,
     content_of,
 )
+from gateway.protocols.mixpanel.strict import StrictReader
 from gateway.protocols.protocol import Answer, Head, Route
+from gateway.protocols.repeated import take_context
 
 _encode = msgspec.json.Encoder().encode
 _PLAIN = Answer(200, b"1")  # JSON too: React Native parses it
@@ -57,8 +60,7 @@ class MixpanelProtocol:
             text = f"the POST has more than {MAX_ITEMS} events"
             code = Code.EVENT_TOO_LARGE
             return _dead(content, fallback, Rejection(0, code, text, "", content.text))
-        found = [item_of(index, raw) for index, raw in enumerate(raws)]
-        return _batches(head, _by_token(found, fallback), content.receipt)
+        return _batches(head, _by_token(_told(head, raws), fallback), content.receipt)
 
     def is_retry(self, head: Head) -> bool:
         return False
@@ -79,8 +81,12 @@ class MixpanelProtocol:
 
     def refuse(self, head: Head, refused: Refused) -> Answer:
         status = _STATUS.get(refused.refusal)
-        if status is None:  # final, and said so by the only answer that ends it
+        if status is None and _is_import(head):  # final, and only a 200 ends it
             return self.reply(head, ())
+        if status is None:  # whose form asks for it is not known: it must be right for all
+            if refused.refusal is not Refusal.UNKNOWN_KEY:
+                return _VERBOSE
+            status = 200  # mobile SDKs end there, server SDKs tell the app
         return Answer(status, _encode({"error": refused.text, "status": 0}))
 
 
@@ -88,34 +94,43 @@ def _is_import(head: Head) -> bool:
     return head.path.endswith("/import")
 
 
-def _by_token(found: Sequence[Item], fallback: str | None) -> dict[str, list[Item]]:
+def _told(head: Head, raws: Sequence[Raw]) -> list[Told]:
+    is_profile, is_import = head.path.endswith("/engage"), _is_import(head)
+    request_id = head.header(b"x-request-id")
+    reader = None if is_profile else StrictReader()
+    return [
+        (reader and reader.told_by(index, raw))
+        or told_by(index, raw, request_id, is_profile=is_profile, is_import=is_import)
+        for index, raw in enumerate(raws)
+    ]
+
+
+def _by_token(found: Sequence[Told], fallback: str | None) -> dict[str, list[Told]]:
     """The items of each key. One that names none stands with the one before it. Raises Refused."""
     first = next((one.token for one in found if one.token), fallback)
     if first is None:
         if found:
             raise Refused(RefusalCode.MISSING_KEY, "no event has a `token`")
         return {}
-    groups: dict[str, list[Item]] = {}
+    groups: dict[str, list[Told]] = {}
     token = first
-    for item in found:
-        token = item.token or fallback or token
-        groups.setdefault(token, []).append(item)
+    for one in found:
+        token = one.token or fallback or token
+        groups.setdefault(token, []).append(one)
     return groups
 
 
-def _batches(head: Head, groups: dict[str, list[Item]], receipt: str) -> list[Batch]:
+def _batches(head: Head, groups: dict[str, list[Told]], receipt: str) -> list[Batch]:
     if head.path.endswith("/groups"):  # they tell about groups of users, of no device
         return [_batch(token, [], receipt, [], len(found)) for token, found in groups.items()]
-    is_profile, needs_token = head.path.endswith("/engage"), not _is_import(head)
     batches: list[Batch] = []
     for token, found in groups.items():
         events: list[Event | Rejection] = []
         positions: list[int] = []
-        for item in found:
-            told = events_of(item, is_profile=is_profile, needs_token=needs_token)
-            these = [told] if isinstance(told, Rejection) else told
-            events += these
-            positions += [item.index] * len(these)
+        for one in found:
+            for event in one.events:
+                events.append(event)
+                positions.append(one.index)
         batches.append(_batch(token, events, receipt, positions))
     return batches
 
@@ -131,6 +146,7 @@ def _batch(
         events=events,
         sent_at=None,
         stamp=Stamp.NONE,
+        context=take_context(events),
         write_key=token,
         max_id_length=MAX_FOREIGN_ID_LENGTH,
         positions=positions,

@@ -52,9 +52,14 @@ def refusal(head: Head, refused: Refused) -> Answer:
     """Nothing is kept: a google.rpc.Status says why."""
     status = _STATUS[refused.refusal]
     code = _RPC_CODE[status]
+    # A Python exporter drops what it is to hold for longer than its 10 s; of its own it comes back
+    # after 1, 2 and 4 s.
+    tells_wait = refused.refusal is not Refusal.OVERLOADED
     if is_binary(head):
-        return Answer(status, messages.status_of(code, refused.text), _BINARY)
-    return Answer(status, _encode({"code": code, "message": refused.text}), _TEXT)
+        body = messages.status_of(code, refused.text)
+        return Answer(status, body, _BINARY, tells_wait=tells_wait)
+    body = _encode({"code": code, "message": refused.text})
+    return Answer(status, body, _TEXT, tells_wait=tells_wait)
 
 
 def _reasons(rejected: Sequence[Rejection]) -> str:

@@ -9,8 +9,10 @@ import msgspec
 from google.protobuf.message import Message
 from msgspec import Raw
 
+from gateway.contract.event import MAX_PROPERTIES
 from gateway.contract.refusal import RefusalCode, Refused
 from gateway.contract.verdict import Code
+from gateway.protocols.otlp import bounds
 from gateway.protocols.otlp.logs import (
     Attributes,
     Broken,
@@ -21,6 +23,7 @@ from gateway.protocols.otlp.logs import (
     TooDeep,
     deeper,
     double_of,
+    too_many,
 )
 from gateway.protocols.otlp.messages import request_of
 
@@ -29,6 +32,7 @@ _encode = msgspec.json.Encoder().encode
 
 def read(body: bytes) -> list[ResourceLogs]:
     """Everything that a body of protobuf says. Raises Refused."""
+    bounds.check(body)
     request, count = request_of(body), Count()
     count.add(len(request.resource_logs))
     try:
@@ -51,6 +55,8 @@ def _scope(logs: Message, count: Count) -> ScopeLogs:
 
 
 def _record(record: Message) -> LogRecord | Broken:
+    if (count := len(record.attributes)) > MAX_PROPERTIES:
+        return Broken(Code.TOO_MANY_PROPERTIES, too_many(count), record.SerializeToString())
     try:
         return LogRecord(
             event_name=_text(record.event_name),

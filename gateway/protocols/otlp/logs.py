@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import final
 
 from msgspec import Raw, Struct
 
+from gateway.contract.event import MAX_PROPERTIES
 from gateway.contract.refusal import RefusalCode, Refused
 from gateway.contract.verdict import Code
 
@@ -31,6 +33,7 @@ class LogRecord(Struct, frozen=True, gc=False):
     original: Callable[[], bytes]
 
 
+@final
 class Broken(Struct, frozen=True, gc=False):
     """What stands where a record should, and why it is none."""
 
@@ -63,6 +66,11 @@ class Count:
         if self._left < 0:
             text = f"the body has more than {MAX_RECORDS} log records"
             raise Refused(RefusalCode.TOO_MANY_EVENTS, text)
+
+
+def too_many(attributes: int) -> str:
+    """Why a record with so many is none of ours."""
+    return f"`attributes` has {attributes} entries, the limit is {MAX_PROPERTIES}"
 
 
 def deeper(depth: int) -> int:

@@ -55,6 +55,7 @@ def named(event_name: str, attributes: Attributes) -> Named | None:
 def first_text(attributes: Attributes, names: tuple[str, ...]) -> str:
     """The first of these attributes that says something; numbers as text."""
     for name in names:
-        if text := text_of(attributes.get(name)):
+        value = attributes.get(name)
+        if value is not None and (text := value if type(value) is str else text_of(value)):
             return text
     return ""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Raw, Struct, structs
 
 from gateway.contract.event import (
     MAX_CONTEXT_BYTES,
@@ -18,6 +18,7 @@ from gateway.contract.event import (
 )
 from gateway.protocols.loose import text_of
 from gateway.protocols.otlp.logs import Attributes
+from gateway.protocols.otlp.names import first_text
 
 USER_ID = ("user.id", "enduser.id")
 SESSION_ID = ("session.id",)
@@ -54,9 +55,11 @@ _PARTS: dict[str, type[Struct]] = {
 class Place(Struct, frozen=True, gc=False):
     """What a resource says of all its records. `extras` are properties that keep the rest."""
 
-    attributes: Attributes  # those that make the context, the user and the session
+    attributes: Attributes  # those that make the context
     context: Context
     extras: dict[str, Raw]
+    user_id: str
+    session_id: str
 
     @property
     def device_id(self) -> str:
@@ -67,8 +70,13 @@ def place_of(resource: Attributes) -> Place:
     """A resource's attributes, sorted."""
     context, used = _context(resource)
     used.update(USER_ID, SESSION_ID)
-    kept = {name: value for name, value in resource.items() if name in _NAMES or name in used}
-    return Place(kept, context, extras("$context.", resource, used))
+    return Place(
+        {name: value for name, value in resource.items() if name in _NAMES},
+        context,
+        extras("$context.", resource, used),
+        first_text(resource, USER_ID),
+        first_text(resource, SESSION_ID),
+    )
 
 
 def scope_extras(scope: Attributes) -> dict[str, Raw]:
@@ -83,12 +91,12 @@ def scope_extras(scope: Attributes) -> dict[str, Raw]:
 def moved(place: Place, attributes: Attributes) -> tuple[Place, set[str]]:
     """Where a record was logged, and which of its own attributes say so: they win over those of
     its resource, as when a crash of an older version is told by a newer one."""
-    own = _NAMES & attributes.keys()
-    if not own:
+    if _NAMES.isdisjoint(attributes):
         return place, set()
+    own = _NAMES & attributes.keys()
     known = {**place.attributes, **{name: attributes[name] for name in own}}
     context, used = _context(known)
-    return Place(place.attributes, context, place.extras), used & own
+    return structs.replace(place, context=context), used & own
 
 
 def is_too_large(place: Place, scope: dict[str, Raw]) -> bool:
@@ -97,11 +105,10 @@ def is_too_large(place: Place, scope: dict[str, Raw]) -> bool:
     return len(_encode(place.context)) + len(_encode(place.extras)) + len(_encode(scope)) > limit
 
 
-def extras(prefix: str, attributes: Attributes, used: Iterable[str]) -> dict[str, Raw]:
+def extras(prefix: str, attributes: Attributes, used: Container[str]) -> dict[str, Raw]:
     """The attributes that have no other place, as properties."""
-    left = attributes.keys() - used
     return {
-        f"{prefix}{name}": Raw(_encode(value)) for name, value in attributes.items() if name in left
+        prefix + name: Raw(_encode(value)) for name, value in attributes.items() if name not in used
     }
 
 

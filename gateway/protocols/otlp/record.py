@@ -17,12 +17,14 @@ from gateway.contract.event import (
 )
 from gateway.contract.verdict import Code, Rejected
 from gateway.protocols import reading, times
-from gateway.protocols.otlp.logs import Attributes, LogRecord
+from gateway.protocols.otlp.logs import Attributes, LogRecord, too_many
 from gateway.protocols.otlp.names import EXCEPTION, Named, first_text, named
 from gateway.protocols.otlp.place import SESSION_ID, USER_ID, Place, extras, moved
 
 _EVENT_NAME = "event.name"  # an attribute, before it became a field
 _BODY = "body"
+_IDS = ("log.record.uid",)
+_CRASH_IDS = ("app.crash.id", *_IDS)
 _encode = msgspec.json.Encoder(order="deterministic").encode
 
 
@@ -47,16 +49,16 @@ def event_of(record: LogRecord, around: Around) -> Event | None:
     _check(record, around)
     place, of_place = moved(around.place, attributes)
     lifted |= of_place
-    user_id = _id(USER_ID, attributes, around.place, lifted)
-    session_id = _id(SESSION_ID, attributes, around.place, lifted)
+    user_id = _id(USER_ID, attributes, around.place.user_id, lifted)
+    session_id = _id(SESSION_ID, attributes, around.place.session_id, lifted)
     event_id = _event_id(record, name, place, lifted)
     crash = _crash(name, attributes, lifted) if name.type in CRASH_TYPES else None
-    properties = {
-        **({} if around.is_shared else around.place.extras),
-        **around.scope,
-        **_others(record, name, event_name),
-        **extras("", attributes, lifted),
-    }
+    properties = _others(record, name, event_name)
+    if not around.is_shared:
+        properties = {**around.place.extras, **around.scope, **properties}
+    elif around.scope:
+        properties = {**around.scope, **properties}
+    properties.update(extras("", attributes, lifted))
     if record.body not in (None, ""):
         taken = _BODY in properties
         properties[f"$event.{_BODY}" if taken else _BODY] = Raw(_encode(record.body))
@@ -84,25 +86,24 @@ def _check(record: LogRecord, around: Around) -> None:
     if record.time is None:
         raise Rejected(Code.MISSING_FIELD, "`timeUnixNano` is missing")
     if (count := len(record.attributes)) > MAX_PROPERTIES:
-        text = f"`attributes` has {count} entries, the limit is {MAX_PROPERTIES}"
-        raise Rejected(Code.TOO_MANY_PROPERTIES, text)
+        raise Rejected(Code.TOO_MANY_PROPERTIES, too_many(count))
 
 
 def _others(record: LogRecord, name: Named, event_name: str) -> dict[str, Raw]:
     """The record's other fields, and its own name where the event's does not tell it."""
-    others = {f"$event.{key}": raw for key, raw in record.others.items()}
+    others = {f"$event.{key}": raw for key, raw in record.others.items()} if record.others else {}
     if (name.type == "screen" or len(name.name) > MAX_NAME_LENGTH) and event_name:
         others["$event.eventName"] = Raw(_encode(event_name))
     return others
 
 
-def _id(names: tuple[str, ...], attributes: Attributes, place: Place, lifted: set[str]) -> str:
+def _id(names: tuple[str, ...], attributes: Attributes, around: str, lifted: set[str]) -> str:
     """The first of these ids, the record's before its resource's. Raises Rejected."""
     for name in names:
-        if found := first_text(attributes, (name,)):
+        if name in attributes and (found := first_text(attributes, (name,))):
             lifted.add(name)
             return _checked(name, found)
-    return _checked(names[0], first_text(place.attributes, names))
+    return _checked(names[0], around)
 
 
 def _checked(name: str, found: str) -> str:
@@ -113,9 +114,10 @@ def _checked(name: str, found: str) -> str:
 
 def _event_id(record: LogRecord, name: Named, place: Place, lifted: set[str]) -> str:
     """The record's own id, else a hash of all it says: a copy sent again has the same."""
-    own = ("app.crash.id",) if name.type == "app_crash" else ()
-    for attribute in (*own, "log.record.uid"):
-        if found := first_text(record.attributes, (attribute,)):
+    for attribute in _CRASH_IDS if name.type == "app_crash" else _IDS:
+        if attribute in record.attributes and (
+            found := first_text(record.attributes, (attribute,))
+        ):
             lifted.add(attribute)
             return _checked(attribute, found)
     said = (record.event_name, str(record.time), record.attributes, record.body, record.others)

@@ -14,6 +14,14 @@ from gateway.contract.event import (
 )
 from gateway.protocols import reading
 
+TEXTS = (
+    "$lib", "$lib_version", "$os_name", "$os", "$os_version", "$app_namespace", "$app_name",
+    "$app_version", "$app_build", "$device_manufacturer", "$device_model", "$device_type",
+    "$device_id", "$anon_distinct_id", "distinct_id", "$session_id", "$network_type",
+    "$network_carrier", "$locale", "$timezone",
+)  # fmt: skip
+FLAGS = ("$network_wifi", "$network_cellular", "$is_identified")
+
 _LINKS = (("$network_wifi", "wifi"), ("$network_cellular", "cellular"))  # wifi wins, as on a phone
 
 

@@ -18,9 +18,10 @@ from gateway.contract.event import (
 from gateway.contract.verdict import Code, Rejected, Rejection
 from gateway.protocols import reading, times
 from gateway.protocols.posthog.body import Item
-from gateway.protocols.posthog.context import take_context, take_text
+from gateway.protocols.posthog.context import take_text
 from gateway.protocols.posthog.crash import take_crash
-from gateway.protocols.posthog.names import COUNTED, EXCEPTION, RETURNED, TYPES
+from gateway.protocols.posthog.names import COUNTED, EXCEPTION, IDENTIFY, RETURNED, TYPES
+from gateway.protocols.posthog.who import Who, take_who
 
 # Keys with a place of their own, and keys that only steer the vendor's machinery.
 _PLACED = {
@@ -62,47 +63,58 @@ def _event(item: Item, uuid: str, sent: Sent) -> Event:
     name = reading.as_text(keys.get("event"))
     if not name:
         raise Rejected(Code.MISSING_FIELD, "`event` is missing")
-    distinct_id = _distinct_id(keys, properties)
-    for what, text in (("uuid", uuid), ("distinct_id", distinct_id)):
-        if len(text) > MAX_FOREIGN_ID_LENGTH:
-            raise Rejected(Code.ID_TOO_LONG, f"`{what}` is longer than {MAX_FOREIGN_ID_LENGTH}")
+    if len(uuid) > MAX_FOREIGN_ID_LENGTH:
+        raise Rejected(Code.ID_TOO_LONG, f"`uuid` is longer than {MAX_FOREIGN_ID_LENGTH}")
     timestamp = _timestamp(keys, properties, sent)
-    device_id = take_text(properties, "$device_id")
-    device_id = device_id or take_text(properties, "$anon_distinct_id") or distinct_id
-    if not device_id:
-        raise Rejected(Code.MISSING_FIELD, "`distinct_id` is missing")
-    is_identified = reading.as_value(properties.get("$is_identified")) is True
-    user_id = distinct_id if is_identified or name.lower() == "$identify" else ""
-    session_id = take_text(properties, "$session_id") or reading.as_text(keys.get("session_id"))
-    context = take_context(properties, device_id, _library(keys) or sent.library)
-    event_type, event_name, crash = _named(name, properties)
-    for placed in ("token", "$insert_id"):
-        properties.pop(placed, None)
+    who = take_who(
+        properties,
+        reading.as_text(keys.get("distinct_id")),
+        reading.as_text(keys.get("session_id")),
+        reading.as_text(keys.get("library")),
+        reading.as_text(keys.get("library_version")),
+        sent.library,
+    )
+    said = named(name, properties)
+    event = finished(uuid or _content_id(item), said, timestamp, who, properties)
+    event.properties = _with_others(properties, keys)
+    return event
+
+
+class Named(Struct, frozen=True, gc=False):
+    type: str
+    name: str = ""
+    crash: Crash | None = None
+    is_identify: bool = False
+
+
+def finished(
+    event_id: str,
+    said: Named,
+    timestamp: datetime | None,
+    who: Who,
+    properties: dict[str, Raw],
+) -> Event:
+    """The event, once all that has a place of its own is out of its properties. Raises
+    Rejected."""
+    properties.pop("token", None)
+    properties.pop("$insert_id", None)
     if len(properties) > MAX_PROPERTIES:
         text = f"`properties` has {len(properties)} entries, the limit is {MAX_PROPERTIES}"
         raise Rejected(Code.TOO_MANY_PROPERTIES, text)
-    if distinct_id and distinct_id not in (device_id, user_id):
-        properties["$event.distinct_id"] = Raw(_encode(distinct_id))
+    user_id = who.distinct_id if who.is_identified or said.is_identify else ""
+    if who.distinct_id and who.distinct_id not in (who.device_id, user_id):
+        properties["$event.distinct_id"] = Raw(_encode(who.distinct_id))
     return Event(
-        event_id=uuid or _content_id(item),
-        type=event_type,
+        event_id=event_id,
+        type=said.type,
         timestamp=timestamp,
-        name=event_name or None,
-        session_id=session_id[:MAX_FOREIGN_ID_LENGTH] or None,
+        name=said.name or None,
+        session_id=who.session_id or None,
         user_id=user_id or None,
-        properties=_with_others(properties, keys),
-        crash=crash,
-        context=context,
+        properties=properties,
+        crash=said.crash,
+        context=who.context,
     )
-
-
-def _distinct_id(keys: dict[str, Raw], properties: dict[str, Raw]) -> str:
-    """Beside the properties; web SDKs put it into them."""
-    inner = take_text(properties, "distinct_id")
-    own = reading.as_text(keys.get("distinct_id"))
-    if own and inner and own != inner:
-        properties["distinct_id"] = Raw(_encode(inner))
-    return own or inner or ""
 
 
 def _timestamp(keys: dict[str, Raw], properties: dict[str, Raw], sent: Sent) -> datetime | None:
@@ -125,30 +137,22 @@ def _timestamp(keys: dict[str, Raw], properties: dict[str, Raw], sent: Sent) -> 
     return sent.at
 
 
-def _library(keys: dict[str, Raw]) -> Library | None:
-    """As server SDKs name themselves beside the properties."""
-    name = reading.as_text(keys.get("library"))
-    if not name:
-        return None
-    return Library(name=name, version=reading.as_text(keys.get("library_version")) or None)
-
-
-def _named(name: str, properties: dict[str, Raw]) -> tuple[str, str, Crash | None]:
+def named(name: str, properties: dict[str, Raw]) -> Named:
     """Native type, name and crash; a name beyond the limit is cut, its whole kept beside."""
     lower = name.lower()
     if lower == EXCEPTION:
         found = take_crash(properties)
-        return ("app_crash" if found.is_fatal else "error"), "", found.crash
+        return Named("app_crash" if found.is_fatal else "error", crash=found.crash)
     event_type = TYPES.get(lower, "track")
     if lower == RETURNED:
         properties.setdefault("from_background", Raw(b"true"))
     if event_type == "screen":
         name = take_text(properties, "$screen_name") or name
     elif event_type != "track":
-        return event_type, "", None
+        return Named(event_type, is_identify=lower == IDENTIFY)
     if len(name) > MAX_NAME_LENGTH:
         properties["$event.name"] = Raw(_encode(name))
-    return event_type, name[:MAX_NAME_LENGTH], None
+    return Named(event_type, name[:MAX_NAME_LENGTH])
 
 
 def _with_others(properties: dict[str, Raw], keys: dict[str, Raw]) -> dict[str, Raw]:

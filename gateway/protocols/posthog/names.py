@@ -13,6 +13,7 @@ TYPES = {
     "$set": "identify",
 }
 EXCEPTION = "$exception"
+IDENTIFY = "$identify"
 RETURNED = "application became active"
 
 COUNTED = frozenset({"$feature_flag_called", "$groupidentify", "$snapshot"})  # no events of ours

@@ -17,8 +17,11 @@ from gateway.protocols import reading, times
 from gateway.protocols.authorization import bearer
 from gateway.protocols.posthog import body as bodies
 from gateway.protocols.posthog import stubs
+from gateway.protocols.posthog.body import Body, Item
 from gateway.protocols.posthog.event import Sent, event_of, is_counted_only
+from gateway.protocols.posthog.strict import StrictReader
 from gateway.protocols.protocol import Answer, Head, Route
+from gateway.protocols.repeated import take_context
 
 V1_PATH = "/i/v1/analytics/events"
 
@@ -59,29 +62,20 @@ class PostHogProtocol:
     def decode(self, head: Head, body: bytes) -> list[Batch]:
         read = bodies.read(body)
         sent = Sent(_sent_at(head, read.sent_at), _library(head) if _is_v1(head) else None)
-        items = [bodies.item_of(raw) for raw in read.items]
-        keys = [read.key or item.key for item in items]
-        shared = next((key for key in keys if key), read.key)  # of items that name none
-        batches: dict[str, _Part] = {}
-        for index, item in enumerate(items):
-            part = batches.setdefault(keys[index] or shared, _Part())
-            if is_counted_only(item):
-                part.ignored += 1
-            else:
-                part.events.append(event_of(index, item, sent))
-                part.positions.append(index)
+        parts = _of_one_key(read, sent) if read.key else _of_any_key(read, sent)
         return [
             Batch(
                 events=part.events,
                 sent_at=sent.at,
                 stamp=Stamp.EACH_ATTEMPT,
+                context=take_context(part.events),
                 write_key=key or None,
                 max_id_length=MAX_FOREIGN_ID_LENGTH,
                 positions=part.positions,
                 ignored=part.ignored,
                 receipt=part.ids if _is_v1(head) else "",
             )
-            for key, part in (batches or {shared: _Part()}).items()
+            for key, part in parts.items()
         ]
 
     def is_retry(self, head: Head) -> bool:
@@ -119,6 +113,38 @@ class _Part:
     def ids(self) -> str:
         """Of its events, one a line."""
         return "\n".join(one.event_id for one in self.events)
+
+    def add(self, index: int, item: Item, sent: Sent) -> None:
+        if is_counted_only(item):
+            self.ignored += 1
+        else:
+            self.place(index, event_of(index, item, sent))
+
+    def place(self, index: int, event: Event | Rejection) -> None:
+        self.events.append(event)
+        self.positions.append(index)
+
+
+def _of_one_key(read: Body, sent: Sent) -> dict[str, _Part]:
+    reader, part = StrictReader(sent), _Part()
+    for index, raw in enumerate(read.items):
+        event = reader.event_of(raw)
+        if event is not None:
+            part.place(index, event)
+        else:
+            part.add(index, bodies.item_of(raw), sent)
+    return {read.key: part}
+
+
+def _of_any_key(read: Body, sent: Sent) -> dict[str, _Part]:
+    """Web SDKs write the key into each event."""
+    items = [bodies.item_of(raw) for raw in read.items]
+    keys = [item.key for item in items]
+    shared = next((key for key in keys if key), "")  # of items that name none
+    parts: dict[str, _Part] = {}
+    for index, item in enumerate(items):
+        parts.setdefault(keys[index] or shared, _Part()).add(index, item, sent)
+    return parts or {shared: _Part()}
 
 
 def _is_v1(head: Head) -> bool:

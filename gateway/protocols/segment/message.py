@@ -20,7 +20,7 @@ from gateway.contract.event import (
 )
 from gateway.contract.verdict import Code, Rejected, Rejection
 from gateway.protocols import reading, times
-from gateway.protocols.loose import Loose, context_of
+from gateway.protocols.loose import context_of
 from gateway.protocols.segment.names import CALLS, LIFECYCLE
 
 # Keys with a place of their own, and keys that only steer the vendor's machinery.
@@ -38,6 +38,14 @@ class Name(Struct, frozen=True, gc=False):
     type: str
     name: str
     extras: dict[str, Raw]
+
+
+class Where(Struct, frozen=True, gc=False):
+    """What a call's context says. `extras` are properties that keep what has no field."""
+
+    context: Context
+    extras: dict[str, Raw]
+    session_id: str  # RudderStack's; Segment has none
 
 
 def event_of(index: int, raw: Raw, call: str, sent_at: Raw | None) -> Event | Rejection:
@@ -59,51 +67,45 @@ def _event(keys: dict[str, Raw], event_id: str, call: str, sent_at: Raw | None) 
     user_id = reading.as_text(keys.get("userId"))
     if len(user_id) > MAX_FOREIGN_ID_LENGTH:
         raise Rejected(Code.ID_TOO_LONG, f"`userId` is longer than {MAX_FOREIGN_ID_LENGTH}")
-    named = _name(keys, call)
-    loose = _context(keys, user_id)
-    properties = {**_properties(keys, named.type), **named.extras, **loose.extras}
+    kind = reading.as_text(keys.get("type")) or call
+    named = name_of(kind, reading.as_text(keys.get("event")), reading.as_text(keys.get("name")))
+    install = reading.as_text(keys.get("anonymousId"))
+    where = where_of(bytes(keys.get("context") or b"null"), install, user_id)
+    properties = {**_properties(keys, named.type), **named.extras, **where.extras}
     sent = keys.get("originalTimestamp") or keys.get("timestamp") or keys.get("sentAt") or sent_at
     if sent is None:
         raise Rejected(Code.MISSING_FIELD, "`timestamp` is missing")
     timestamp = times.parse(reading.as_value(sent))
     if timestamp is None:
         properties["$timestamp"] = sent
-    session = as_session(keys)
     return Event(
         event_id=event_id,
         type=named.type,
         timestamp=timestamp,
         name=named.name or None,
-        session_id=session or None,
+        session_id=where.session_id or None,
         user_id=user_id or None,
         properties=properties,
-        crash=_crash(properties) if named.type == "app_crash" else None,
-        context=loose.context,
+        crash=crash_of(properties) if named.type == "app_crash" else None,
+        context=where.context,
     )
 
 
-def as_session(keys: dict[str, Raw]) -> str:
-    """RudderStack's session id; Segment has none."""
-    session = reading.as_text(reading.as_object(keys.get("context")).get("sessionId"))
-    return session[:MAX_FOREIGN_ID_LENGTH]
-
-
-def _name(keys: dict[str, Raw], call: str) -> Name:
+def name_of(kind: str, event: str, name: str) -> Name:
     """Native type and name of a call; a name beyond the limit is cut, its whole kept beside."""
-    kind = reading.as_text(keys.get("type")) or call or "track"
-    if kind == "track":
-        name = reading.as_text(keys.get("event"))
-        if not name:
+    if kind in ("track", ""):
+        if not event:
             raise Rejected(Code.MISSING_FIELD, "`event` is missing")
-        lifecycle = LIFECYCLE.get(name.lower())
+        lifecycle = LIFECYCLE.get(event.lower())
         if lifecycle:
             return Name(lifecycle, "", {})
-        event_type = "track"
+        event_type, name = "track", event
     else:
         event_type = CALLS.get(kind, "track")
-        name = reading.as_text(keys.get("name")) or (kind if event_type != "identify" else "")
         if event_type == "track":
             name = kind
+        elif event_type != "identify":
+            name = name or kind
     if len(name) <= MAX_NAME_LENGTH:
         return Name(event_type, name, {})
     return Name(event_type, name[:MAX_NAME_LENGTH], {"$event.name": Raw(_encode(name))})
@@ -126,22 +128,20 @@ def _properties(keys: dict[str, Raw], event_type: str) -> dict[str, Raw]:
     return {**properties, **{f"$event.{name}": keys[name] for name in sorted(others)}}
 
 
-def _context(keys: dict[str, Raw], user_id: str) -> Loose:
+def where_of(context: bytes, install: str, user_id: str) -> Where:
     """The call's own context, in our fields; the device is the install, else the user."""
-    raw = bytes(keys.get("context") or b"null")
-    install = reading.as_text(keys.get("anonymousId"))
-    if len(raw) > REPEATED_BYTES:
-        return _read_context(raw, install, user_id)
-    return _repeated_context(raw, install, user_id)
+    if len(context) > REPEATED_BYTES:
+        return _read_context(context, install, user_id)
+    return _repeated_context(context, install, user_id)
 
 
 @lru_cache(maxsize=16)
-def _repeated_context(raw: bytes, install: str, user_id: str) -> Loose:
+def _repeated_context(raw: bytes, install: str, user_id: str) -> Where:
     """Every call of a batch repeats it. Nobody changes what is returned."""
     return _read_context(raw, install, user_id)
 
 
-def _read_context(raw: bytes, install: str, user_id: str) -> Loose:
+def _read_context(raw: bytes, install: str, user_id: str) -> Where:
     value = reading.as_value(Raw(raw))
     parts = dict(value) if isinstance(value, dict) else {}
     app = parts.get("app")
@@ -152,6 +152,7 @@ def _read_context(raw: bytes, install: str, user_id: str) -> Loose:
         }
     network = parts.pop("network", None)
     parts.pop("sessionId", None)
+    session_id = reading.as_text(reading.as_object(raw).get("sessionId"))
     loose = context_of(parts)
     context = loose.context or Context()
     extras = dict(loose.extras)
@@ -162,7 +163,7 @@ def _read_context(raw: bytes, install: str, user_id: str) -> Loose:
         extras["$context.device.id"] = Raw(_encode(device.id))
     device.id = install or device.id or user_id or None
     context.device = device
-    return Loose(context, extras)
+    return Where(context, extras, session_id[:MAX_FOREIGN_ID_LENGTH])
 
 
 def _network(value: dict[str, object], extras: dict[str, Raw]) -> Network:
@@ -177,7 +178,7 @@ def _network(value: dict[str, object], extras: dict[str, Raw]) -> Network:
     return Network(type=kind, carrier=carrier if isinstance(carrier, str) else None)
 
 
-def _crash(properties: dict[str, Raw]) -> Crash:
+def crash_of(properties: dict[str, Raw]) -> Crash:
     """`Application Crashed` has no fixed shape; these are the keys people use."""
     kind = reading.as_text(properties.get("type") or properties.get("name"))
     said = properties.get("message") or properties.get("reason") or properties.get("error")

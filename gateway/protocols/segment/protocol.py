@@ -13,8 +13,11 @@ from gateway.contract.verdict import Code, Rejection, Verdicts
 from gateway.protocols import reading, times
 from gateway.protocols.authorization import basic_user
 from gateway.protocols.protocol import Answer, Head, Route
+from gateway.protocols.repeated import take_context
+from gateway.protocols.segment import strict
 from gateway.protocols.segment.message import event_of
 from gateway.protocols.segment.names import LATE_STAMP_LIBRARIES
+from gateway.protocols.segment.session import STARTS, with_session_starts
 
 MAX_CALLS = 2_500  # per batch, as Segment's own API takes
 CALL_PATHS = ("track", "identify", "screen", "page", "group", "alias")
@@ -65,12 +68,20 @@ class SegmentProtocol:
         sent_at = keys.get("sentAt") or (
             reading.as_object(calls[0]).get("sentAt") if calls else None
         )
-        events = [event_of(index, raw, name, sent_at) for index, raw in enumerate(calls)]
+        events = [
+            strict.event_of(raw, name) or event_of(index, raw, name, sent_at)
+            for index, raw in enumerate(calls)
+        ]
+        positions: list[int] = []
+        if STARTS in body:
+            events, positions = with_session_starts(events)
         return [
             Batch(
                 events=events,
+                positions=positions,
                 sent_at=times.parse(reading.as_value(sent_at)),
-                stamp=_stamp(events),
+                stamp=_stamp(events),  # which looks at contexts
+                context=take_context(events),
                 write_key=reading.as_text(keys.get("writeKey")) or None,
                 max_id_length=MAX_FOREIGN_ID_LENGTH,
             )

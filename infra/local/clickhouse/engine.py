@@ -25,17 +25,18 @@ from infra.local.clickhouse.errors import (
     from_engine,
     refuse,
 )
+from infra.local.clickhouse.native import WITH_MARKS, with_marks
 from infra.local.clickhouse.query import Query
 from infra.local.clickhouse.statements import Insert, as_insert, output_format, quote
 
 READER_LIMITS = {
-    "max_execution_time": "30",
     "max_memory_usage": "1000000000",
     "max_threads": "2",
     "max_result_rows": "2000000",
     "max_result_bytes": "200000000",
     "result_overflow_mode": "'throw'",
 }
+READER_SECONDS = 30
 WRITER_LIMITS = {"max_execution_time": "300"}
 SERVER_DEFAULTS = {"implicit_select": "0", "allow_introspection_functions": "0"}
 
@@ -91,8 +92,9 @@ class Engine:
                 self._run(connection, earlier)
             if query.database:
                 self._run(connection, f"USE {_identifier(query.database)}")
-            self._restrict(connection, role, read_only=query.read_only)
-            self._set(connection, {name: quote(value) for name, value in query.settings.items()})
+            settings = dict(query.settings)
+            self._restrict(connection, role, settings, read_only=query.read_only)
+            self._set(connection, {name: quote(value) for name, value in settings.items()})
             if insert:
                 return self._insert(connection, insert)
             return self._select(connection, query, statement, kind)
@@ -110,6 +112,8 @@ class Engine:
             "elapsed_ns": str(int(found.elapsed() * 1e9)),
         }
         body = found.bytes() or b""
+        if name == "Native" and query.revision >= WITH_MARKS:
+            body = with_marks(body)
         keeps = statement if kind == "CONTROL" else ""
         return Result(body, name if kind == "READ_ONLY" else None, summary, keeps)
 
@@ -162,9 +166,13 @@ class Engine:
         if role == "reader":
             access.check_reader(normalised)
 
-    def _restrict(self, connection: Any, role: Role, *, read_only: bool) -> None:
+    def _restrict(
+        self, connection: Any, role: Role, settings: dict[str, str], *, read_only: bool
+    ) -> None:
+        """A reader may choose no setting but a shorter time, which Go's driver always does."""
         if role == "reader":
-            self._set(connection, READER_LIMITS)
+            seconds = _shorter(settings.pop("max_execution_time", ""))
+            self._set(connection, {**READER_LIMITS, "max_execution_time": seconds})
             self._run(connection, "SET ROLE reader")
             self._run(connection, "SET readonly = 1")
             return
@@ -198,6 +206,12 @@ class Engine:
 
     def _connect(self) -> Any:
         return self._chdb.connect(self._address)
+
+
+def _shorter(asked: str) -> str:
+    """Seconds of a reader's query: what it asks for, where that is within the limit."""
+    is_whole = asked.isascii() and asked.isdecimal() and len(asked) < 10
+    return asked if is_whole and 0 < int(asked) <= READER_SECONDS else str(READER_SECONDS)
 
 
 def _identifier(name: str) -> str:

@@ -34,6 +34,7 @@ class Query(Struct, frozen=True, kw_only=True, gc=False):
     session_id: str
     settings: dict[str, str]  # and param_… values
     read_only: bool  # a GET changes nothing
+    revision: int  # the version of the protocol that the client asks for; 0: none
 
 
 def parse_url(query_string: str) -> dict[str, str]:
@@ -72,7 +73,12 @@ def build(method: str, headers: Mapping[str, str], url: Mapping[str, str], body:
         session_id=values.get("session_id", ""),
         settings=settings,
         read_only=method == "GET",
+        revision=_revision(values.get("client_protocol_version", "")),
     )
+
+
+def _revision(text: str) -> int:
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else 0
 
 
 def _form(content_type: str, body: bytes) -> dict[str, str]:

@@ -10,6 +10,7 @@
 -- meaning: door never were in that topic; they are counted from the dead letters, by reason. A
 -- meaning: record that tells no app is counted for no app alone, and in the hour it came to Kafka.
 -- meaning: `replayed` of in_kafka are dead letters that were put back: the same events once more.
+-- An offset with its partition in the bits above it: offsets stay below 2 to the 48.
 SELECT
     hour,
     sum(part_in_kafka) AS in_kafka,
@@ -42,7 +43,7 @@ FROM
     SELECT
         toStartOfHour(received_at) AS hour,
         0,
-        uniqExact(kafka_cluster, kafka_topic, kafka_partition, kafka_offset),
+        uniqExact(bitOr(bitShiftLeft(toUInt64(kafka_partition), 48), kafka_offset)),
         0,
         0,
         0,
@@ -51,7 +52,7 @@ FROM
     FROM telemetry.events
     WHERE ({app:String} = '' OR app_id = {app:String})
       AND toDate(received_at) BETWEEN {from:Date} AND {to:Date}
-    GROUP BY hour
+    GROUP BY hour, kafka_cluster, kafka_topic
 
     UNION ALL
 

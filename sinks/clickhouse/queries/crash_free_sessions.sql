@@ -2,11 +2,16 @@
 -- param: app String the app to ask about
 -- param: from Date first day, UTC
 -- param: to Date last day, UTC, inclusive
+-- param: release String = '' only this app_version; empty: all
+-- param: platform String = '' only this os_name; empty: all
+-- param: country String = '' only this country; empty: all
 -- columns: app_version, sessions, crash_free_percent
 -- meaning: Sessions that started in the period and had an event of the release, and the share of
 -- meaning: them without an app_crash of that release. A crash found at the next launch counts for
--- meaning: the session and the release that crashed.
--- A session of the period has a row in it; all its rows are then read, however long it lasted.
+-- meaning: the session and the release that crashed. What is more than ten days away from the period
+-- meaning: is not looked at. Platform and country are the greatest of a session's events with it.
+-- A session that started in the period has no row in the ten days before it. Rows from the days
+-- after it belong to it when the session has one in the last days of it.
 SELECT
     app_version,
     count() AS sessions,
@@ -14,21 +19,35 @@ SELECT
 FROM
 (
     SELECT
-        session_id,
         app_version,
-        max(crashed) = 1 AS has_crashed,
-        min(min(day)) OVER (PARTITION BY session_id) AS started_on
+        max(crashed) = 1 AS has_crashed
     FROM telemetry.sessions
     WHERE app_id = {app:String}
-      AND session_id IN
+      AND ({release:String} = '' OR app_version = {release:String})
+      AND (
+          day BETWEEN {from:Date} AND {to:Date}
+          OR (
+              day BETWEEN toDate32({to:Date}) + 1 AND toDate32({to:Date}) + 10
+              AND session_id IN
+                (
+                    SELECT session_id
+                    FROM telemetry.sessions
+                    WHERE app_id = {app:String}
+                      AND day BETWEEN greatest(toDate32({from:Date}), toDate32({to:Date}) - 10)
+                                  AND {to:Date}
+                )
+          )
+      )
+      AND session_id NOT IN
         (
             SELECT session_id
             FROM telemetry.sessions
             WHERE app_id = {app:String}
-              AND day BETWEEN {from:Date} AND {to:Date}
+              AND day BETWEEN toDate32({from:Date}) - 10 AND toDate32({from:Date}) - 1
         )
     GROUP BY session_id, app_version
+    HAVING ({platform:String} = '' OR max(os_name) = {platform:String})
+       AND ({country:String} = '' OR max(country) = {country:String})
 )
-WHERE started_on BETWEEN {from:Date} AND {to:Date}
 GROUP BY app_version
 ORDER BY app_version;

@@ -1,10 +1,11 @@
 -- title: One event by its id
 -- param: event_id String the id, as the SDK sent it or as stored
+-- param: app String = '' only of this app; empty: all apps
 -- columns: event_id, source_event_id, app_id, event_type, event_name, device_id, user_id
 -- columns: session_id, sequence, occurred_at, sent_at, received_at, ts, time_quality
 -- columns: app_version, os_name, os_version, device_model, sdk_name, sdk_version, protocol
--- columns: request_id, duration_ms, crash_group, crash_type, crash_reason, properties
--- columns: kafka_topic, kafka_partition, kafka_offset, chunk_start, chunk_end, inserted_at
+-- columns: request_id, duration_ms, crash_group, crash_type, crash_reason, crash_stack
+-- columns: properties, kafka_topic, kafka_partition, kafka_offset, chunk_start, chunk_end, inserted_at
 -- meaning: Finds an event by its stored id, or by the original of an id that was no UUID. Of copies
 -- meaning: that were stored the first one is shown.
 SELECT
@@ -35,6 +36,7 @@ SELECT
         lower(leftPad(hex(events.crash_group), 16, '0')), '') AS crash_group,
     crash_type,
     crash_reason,
+    crash_stack,
     properties,
     kafka_topic,
     kafka_partition,
@@ -43,7 +45,8 @@ SELECT
     chunk_end,
     inserted_at
 FROM telemetry.events AS events
-WHERE event_id = toUUIDOrZero({event_id:String})
-   OR (source_event_id = {event_id:String} AND source_event_id != '')
+WHERE ({app:String} = '' OR app_id = {app:String})
+  AND (event_id = toUUIDOrZero({event_id:String})
+       OR (source_event_id = {event_id:String} AND source_event_id != ''))
 ORDER BY received_at, inserted_at, kafka_offset
 LIMIT 1 BY app_id, device_id, event_id;

@@ -16,8 +16,9 @@ from msgspec import Struct
 from tests.faults.rig import FaultRig
 from tests.faults.row import Found, Row, times
 from tests.fuzz import targets
+from tests.fuzz.post import Post
 from tests.fuzz.run import Fuzz, Summary
-from tests.fuzz.targets import STATUSES, Post
+from tests.fuzz.targets import STATUSES
 from tests.raw_http import connect
 
 SEED = 1

@@ -1,0 +1,1 @@
+"""Grafana's dashboards over the named queries and the metrics, as files."""

@@ -1,0 +1,98 @@
+-- title: Health of each release
+-- param: app String the app to ask about
+-- param: from Date first day, UTC
+-- param: to Date last day, UTC, inclusive
+-- param: release String = '' only this app_version; empty: all
+-- param: platform String = '' only this os_name; empty: all
+-- param: country String = '' only this country; empty: all
+-- columns: app_version, devices, sessions, crash_free_devices_percent
+-- columns: crash_free_sessions_percent, first_seen, last_seen
+-- meaning: The numbers of crash_free_devices and crash_free_sessions side by side, and when the
+-- meaning: release was first and last seen in the period (by ts). A release that had devices but no
+-- meaning: session has no share of crash-free sessions (null).
+-- A session that started in the period has no row in the ten days before it. Rows from the days
+-- after it belong to it when the session has one in the last days of it.
+SELECT
+    app_version,
+    max(part_devices) AS devices,
+    max(part_sessions) AS sessions,
+    max(part_crash_free_devices) AS crash_free_devices_percent,
+    max(part_crash_free_sessions) AS crash_free_sessions_percent,
+    min(part_first) AS first_seen,
+    max(part_last) AS last_seen
+FROM
+(
+    SELECT
+        app_version,
+        count() AS part_devices,
+        0 AS part_sessions,
+        round(100 * (1 - countIf(has_crashed) / part_devices), 3)
+            AS part_crash_free_devices,
+        NULL AS part_crash_free_sessions,
+        min(device_first) AS part_first,
+        max(device_last) AS part_last
+    FROM
+    (
+        SELECT
+            app_version,
+            device_id,
+            max(crashed) = 1 AS has_crashed,
+            min(first_ts) AS device_first,
+            max(last_ts) AS device_last
+        FROM telemetry.device_days
+        WHERE app_id = {app:String}
+          AND day BETWEEN {from:Date} AND {to:Date}
+          AND ({release:String} = '' OR app_version = {release:String})
+        GROUP BY app_version, device_id
+        HAVING ({platform:String} = '' OR max(os_name = {platform:String}))
+           AND ({country:String} = '' OR max(country = {country:String}))
+    )
+    GROUP BY app_version
+
+    UNION ALL
+
+    SELECT
+        app_version,
+        0,
+        count() AS sessions,
+        NULL,
+        round(100 * (1 - countIf(has_crashed) / sessions), 3),
+        NULL,
+        NULL
+    FROM
+    (
+        SELECT
+            app_version,
+            max(crashed) = 1 AS has_crashed
+        FROM telemetry.sessions
+        WHERE app_id = {app:String}
+          AND ({release:String} = '' OR app_version = {release:String})
+          AND (
+              day BETWEEN {from:Date} AND {to:Date}
+              OR (
+                  day BETWEEN toDate32({to:Date}) + 1 AND toDate32({to:Date}) + 10
+                  AND session_id IN
+                    (
+                        SELECT session_id
+                        FROM telemetry.sessions
+                        WHERE app_id = {app:String}
+                          AND day BETWEEN greatest(toDate32({from:Date}), toDate32({to:Date}) - 10)
+                                      AND {to:Date}
+                    )
+              )
+          )
+          AND session_id NOT IN
+            (
+                SELECT session_id
+                FROM telemetry.sessions
+                WHERE app_id = {app:String}
+                  AND day BETWEEN toDate32({from:Date}) - 10 AND toDate32({from:Date}) - 1
+            )
+        GROUP BY session_id, app_version
+        HAVING ({platform:String} = '' OR max(os_name) = {platform:String})
+           AND ({country:String} = '' OR max(country) = {country:String})
+    )
+    GROUP BY app_version
+)
+GROUP BY app_version
+ORDER BY app_version;

@@ -1,0 +1,124 @@
+"""Tokens: who may see which app. Only their SHA-256 is stored; a change works at once.
+
+The file is replaced as a whole, so a reader sees the old one or the new one.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hmac
+import os
+import secrets
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from hashlib import sha256
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+ALL_APPS = ""  # an operator's
+MAX_TOKEN_LENGTH = 128
+
+
+class TokenError(Exception):
+    """A token or an app name that cannot be taken, or a broken file. The text says why."""
+
+
+class Token(Struct, frozen=True, kw_only=True):
+    """One token. `id` names it to people: the first characters of its hash."""
+
+    sha256: str
+    app: str  # empty: all of them
+    created_at: str
+
+    @property
+    def id(self) -> str:
+        return self.sha256[:12]
+
+
+class _TokenFile(Struct, frozen=True):
+    tokens: list[Token] = []
+
+
+def _digest(token: str) -> str:
+    return sha256(token.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+class TokenStore:
+    """The token file: for the `tokens` commands, and read again by the console when it changes."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._stamp: tuple[int, int, int] | None = None
+        self._known: list[Token] = []
+
+    def load(self) -> list[Token]:
+        """All tokens; none when there is no file yet. Raises TokenError on a broken file."""
+        try:
+            return msgspec.json.decode(self.path.read_bytes(), type=_TokenFile).tokens
+        except FileNotFoundError:
+            return []
+        except (OSError, msgspec.DecodeError) as error:
+            raise TokenError(f"cannot read {self.path}: {error}") from None
+
+    def add(self, app: str, created_at: str) -> str:
+        """Make a token for `app`, or for all apps, and return it: it is not kept."""
+        if app != ALL_APPS and not (
+            len(app) <= 64 and all(char.isalnum() or char in "._-" for char in app)
+        ):
+            raise TokenError("an app name has 1 to 64 letters, digits, dots, dashes, underscores")
+        token = secrets.token_urlsafe(24)
+        with self._locked():
+            entry = Token(sha256=_digest(token), app=app, created_at=created_at)
+            self._save([*self.load(), entry])
+        return token
+
+    def revoke(self, token_or_id: str) -> Token:
+        """Take a token away, named by itself or by its id."""
+        hashed = _digest(token_or_id)
+        with self._locked():
+            tokens = self.load()
+            found = [one for one in tokens if one.sha256 == hashed or one.id == token_or_id]
+            if len(found) != 1:
+                raise TokenError("no such token; `telemetry-sink tokens list` shows the ids")
+            self._save([one for one in tokens if one is not found[0]])
+        return found[0]
+
+    def known(self) -> list[Token]:
+        """All tokens, read again only if the file changed. Raises TokenError, keeping what was."""
+        try:
+            stat = self.path.stat()
+            stamp = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
+        except FileNotFoundError:
+            stamp = None
+        if stamp != self._stamp:
+            self._known = self.load()
+            self._stamp = stamp
+        return self._known
+
+    def app_of(self, token: str) -> str | None:
+        """The token's app; None when nobody knows it. All hashes are compared, each in full."""
+        hashed = _digest(token[: MAX_TOKEN_LENGTH + 1])
+        app = None
+        for one in self._known:
+            if hmac.compare_digest(one.sha256, hashed):
+                app = one.app
+        return app
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """One writer at a time, also over processes."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with (self.path.parent / ".tokens.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def _save(self, tokens: list[Token]) -> None:
+        handle, temporary = tempfile.mkstemp(dir=self.path.parent, prefix=".tokens")
+        with os.fdopen(handle, "wb") as file:
+            file.write(msgspec.json.format(msgspec.json.encode(_TokenFile(tokens))))
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).replace(self.path)

@@ -1,0 +1,1 @@
+"""Stored crashes grouped again by the current rule."""
