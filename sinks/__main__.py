@@ -18,6 +18,7 @@ from sinks.command import ask, fail, load, server
 from sinks.config import PREFIXES, SinkConfig
 from sinks.console.__main__ import app as tokens_app
 from sinks.console.__main__ import console_command
+from sinks.legacy.__main__ import app as legacy_app
 from sinks.letters.__main__ import app as letters_app
 from sinks.regroup.__main__ import regroup_command
 from sinks.run import Stopped, run_clickhouse
@@ -30,6 +31,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(letters_app)
+app.add_typer(legacy_app)
 app.add_typer(tokens_app)
 app.command("console")(console_command)
 app.command("regroup")(regroup_command)
