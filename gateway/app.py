@@ -13,6 +13,7 @@ from typing import Any
 from starlette.applications import Starlette
 
 from gateway.config import GatewayConfig
+from gateway.contract.forgotten import Wishes
 from gateway.dispatch import Dispatch
 from gateway.edge.keys import KeyRing
 from gateway.edge.response import Response
@@ -59,13 +60,14 @@ def create_app(
     protocols: Sequence[Protocol],
     now_ms: Callable[[], int],
     metrics_page: MetricsPage | None = None,
+    wishes: Wishes | None = None,
 ) -> Gateway:
-    """Compose the application. The caller runs the publisher and keeps the keys fresh;
+    """Compose the application. The caller runs the publisher and keeps keys and wishes fresh;
     `metrics_page` tells more than `metrics` where this is one of several processes.
 
     Raises ConfigError.
     """
-    services = services_of(config, publisher, keys, metrics, now_ms)
+    services = services_of(config, publisher, keys, metrics, now_ms, wishes)
     metrics.watch(services.admission)
     other = Starlette(routes=service_routes(publisher, metrics_page or metrics.page))
     return Gateway(Dispatch(services, protocols), other)

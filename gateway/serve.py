@@ -15,9 +15,11 @@ import uvicorn
 
 from gateway.app import Gateway, create_app
 from gateway.config import GatewayConfig
+from gateway.contract.forgotten import Wishes
 from gateway.edge.cuts import GuardLimits
 from gateway.edge.guard import Guard
 from gateway.edge.keys import KeyRing, KeyStore, KeyStoreError
+from gateway.forgotten import WishReader
 from gateway.metrics import Metrics
 from gateway.options import kafka_options, open_spool
 from gateway.protocols import PROTOCOLS
@@ -92,7 +94,8 @@ async def serve(
     port_to_spool = crew.link if crew is not None else spool
     publisher = publisher_type(kafka_options(config), now_ms, metrics, port_to_spool)
     page = partial(crew.metrics_page, metrics) if crew is not None else metrics.page
-    app = create_app(config, publisher, keys, metrics, PROTOCOLS, now_ms, page)
+    wishes = Wishes()
+    app = create_app(config, publisher, keys, metrics, PROTOCOLS, now_ms, page, wishes)
     host, port = listener.getsockname()[:2]
     server = Server(uvicorn_config(app, config, metrics), lambda: ready(f"http://{host}:{port}"))
     _refresh(keys, metrics)
@@ -105,6 +108,7 @@ async def serve(
             *([tasks.create_task(crew.run(metrics))] if crew is not None else []),
             tasks.create_task(publisher.run()),
             tasks.create_task(_watch(keys, metrics)),
+            tasks.create_task(WishReader(kafka_options(config), wishes).run()),
             tasks.create_task(_sweep(server)),
             tasks.create_task(_stop_when(stop, server)),
         ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import signal
 import sys
 from datetime import UTC, datetime
@@ -13,13 +14,15 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from gateway.runtime import BAD_USAGE, FOUND_WRONG, options_of, setup_logging, shown
-from sinks.clickhouse import present, sql
+from sinks.clickhouse import present, sql, trace
 from sinks.command import ask, fail, load, server
 from sinks.config import PREFIXES, SinkConfig
 from sinks.console.__main__ import app as tokens_app
 from sinks.console.__main__ import console_command
-from sinks.legacy.__main__ import app as legacy_app
+from sinks.forget.__main__ import forget_command
+from sinks.legacy.__main__ import legacy_command
 from sinks.letters.__main__ import app as letters_app
+from sinks.rebuild.__main__ import replay_command
 from sinks.regroup.__main__ import regroup_command
 from sinks.run import Stopped, run_clickhouse
 
@@ -31,10 +34,12 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(letters_app)
-app.add_typer(legacy_app)
 app.add_typer(tokens_app)
 app.command("console")(console_command)
 app.command("regroup")(regroup_command)
+app.command("replay")(replay_command)
+app.command("forget")(forget_command)
+app.command("legacy")(legacy_command)
 
 
 @app.command("run")
@@ -121,6 +126,47 @@ def query_command(
     else:
         console = Console(width=None if sys.stdout.isatty() else 160)
         present.print_table(answer, sql.load(name).title, console)
+
+
+@app.command("trace")
+def trace_command(
+    event_id: Annotated[str, typer.Argument(help="the id, as the SDK sent it or as stored")],
+    of_app: Annotated[str | None, typer.Option("--app", help="of this app")] = None,
+    format_: Annotated[
+        Literal["table", "json"], typer.Option("--format", help="how to print it")
+    ] = "table",
+) -> None:
+    """Tell what became of one event: when it came, where it lies in Kafka, its row or dead letter.
+
+    Exit code 1: nothing is known of it.
+
+    Example: telemetry-sink trace 0192f0c0-4c1e-7a10-8a54-1f2f3c4d5e6f --app shop
+    """
+    config = load()
+
+    async def main() -> trace.Trace:
+        client = await sql.connect(server(config))
+        try:
+            return await trace.trace(client, event_id, of_app or "")
+        finally:
+            await client.close()
+
+    found = ask(main())
+    if format_ == "json":
+        both = {"rows": found.rows, "letters": found.letters}
+        typer.echo(json.dumps(both, indent=2, ensure_ascii=False))
+    else:
+        console = Console(width=None if sys.stdout.isatty() else 160)
+        for title, facts in trace.told(found):
+            present.print_facts(title, facts, console)
+    if not found.is_known:
+        where = f"of app {of_app}" if of_app else "of any app"
+        text = (
+            f"no row and no dead letter {where} has the id {event_id!r}: it never came, waits in "
+            "the gateway's spool or in Kafka, was refused as a whole POST (429, 503), or its time "
+            "in the tables is over"
+        )
+        raise fail(text, FOUND_WRONG)
 
 
 @app.command("queries")

@@ -147,6 +147,14 @@ class Fetcher(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's ba
                 )
             )
 
+    def watch_ended(self, task: asyncio.Task[None]) -> None:
+        """Without the watch for pauses, which never ends by itself, none would be over."""
+        error = None if task.cancelled() else task.exception()
+        if isinstance(error, Misconfigured):
+            self._fail(Stopped(str(error)))
+        elif isinstance(error, Exception):
+            self._fail(error)
+
     def _fail(self, error: Exception) -> None:
         if self._failure is None:
             self._failure = error
@@ -183,7 +191,7 @@ class Fetcher(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's ba
             if epoch != self._epoch or records[0].offset < part.expect:
                 self._refetch(part)  # from before the seek, or after it: nobody can tell
             else:
-                part.add([_polled(record) for record in records])
+                part.add([polled(record) for record in records])
 
     def _refetch(self, part: Partition) -> None:
         try:
@@ -215,7 +223,8 @@ class Fetcher(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's ba
         self._metrics.lag_seconds.labels(*place).set(max(0, seconds))
 
 
-def _polled(record: ConsumerRecord[bytes, bytes]) -> Polled:
+def polled(record: ConsumerRecord[bytes, bytes]) -> Polled:
+    """A record as aiokafka gives it, as ours."""
     return Polled(
         record.offset,
         record.key,

@@ -58,6 +58,22 @@ def intent_metadata(end: int) -> str:
     return json.dumps({"v": VERSION, "end": end}, separators=(",", ":"))
 
 
+def paused_metadata(pause_id: str) -> str:
+    """The metadata of a partition that stores nothing beyond the committed offset until the pause
+    is over. To recovery it is a commit with nothing in flight."""
+    return json.dumps({"v": VERSION, "paused": pause_id}, separators=(",", ":"))
+
+
+def paused_by(metadata: str | None) -> str | None:
+    """The pause that a partition rests in, by its commit."""
+    try:
+        value = json.loads(metadata or "")
+    except ValueError:
+        return None
+    found = value.get("paused") if isinstance(value, dict) and value.get("v") == VERSION else None
+    return found if isinstance(found, str) else None
+
+
 def parse_metadata(offset: int, metadata: str | None) -> Committed:
     """Empty or foreign metadata means somebody else's commit: the ledger decides then."""
     try:

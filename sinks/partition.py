@@ -15,14 +15,17 @@ from msgspec import Struct
 
 from sinks.buffer import Buffer, CutRule, Memory, Pace
 from sinks.chunk_writer import ChunkWriter
-from sinks.intent import IDLE, Committed, GroupOffsets, Pin, intent_metadata
+from sinks.intent import IDLE, Committed, GroupOffsets, Pin, intent_metadata, paused_metadata
 from sinks.metrics import Metrics
+from sinks.pause import Gate
 from sinks.recovery import PartitionLog, Recovery, Resume
 from sinks.retry import Interrupted, Patience
 from sinks.sink import Chunk, Ledger, Polled, Retryable
 from sinks.window import IdWindow
 
 log = logging.getLogger(__name__)
+
+REST_SECONDS = 0.1
 
 
 class Parts(Struct, frozen=True):
@@ -37,6 +40,7 @@ class Parts(Struct, frozen=True):
     patience: Patience
     memory: Memory
     pace: Pace | None  # None: chunks wait as long as the rule says
+    gate: Gate
     at_work: asyncio.Semaphore  # chunks that may be stored at once, all partitions together
     metrics: Metrics
     clock: Callable[[], float]  # monotonic seconds
@@ -64,6 +68,7 @@ class Partition:
         self._patience = parts.patience
         self._memory = parts.memory
         self._pace = parts.pace
+        self._gate = parts.gate
         self._slots = parts.at_work
         self._metrics = parts.metrics
         self._clock = parts.clock
@@ -124,13 +129,18 @@ class Partition:
         """
         try:
             await self._recover()
+            await self._pass_gate()
             while not (self._is_stopping and not (self._flushes and len(self._buffer))):
+                if self._gate.pause is not None:
+                    await self._rest(self._gate.pause)
+                    continue
                 wait = self._seconds_until_ready()
                 if wait == 0 or (self._is_stopping and len(self._buffer)):
                     await self._next_chunk()
                 else:
                     await self._sleep(wait)
         finally:
+            self._gate.wakes.discard(self._wake.set)
             self._metrics.give_back(self.name.topic, self._pending)
             self._hold(-self._pending_bytes)
             if self._pace is not None:
@@ -159,6 +169,25 @@ class Partition:
                 await self._wake.wait()
         except TimeoutError:
             return
+
+    async def _pass_gate(self) -> None:
+        """Know of a pause before the first chunk: an owner before may have agreed to it."""
+        self._gate.wakes.add(self._wake.set)
+        waits = self._patience.waits()
+        while True:
+            try:
+                return await self._gate.look()
+            except Retryable as error:
+                log.warning("%s waits: %s", self.label, error)
+                await self._patience.sleep(next(waits))
+
+    async def _rest(self, pause_id: str) -> None:
+        """Store nothing until the pause is over. Raises Interrupted when told to stop meanwhile."""
+        await self._offsets.commit(self.name, self._pin, self.position, paused_metadata(pause_id))
+        log.info("%s: rests at %d for replay %s", self.label, self.position, pause_id)
+        while self._gate.pause == pause_id:
+            await self._patience.sleep(REST_SECONDS)
+        await self._offsets.commit(self.name, self._pin, self.position, IDLE)
 
     async def _next_chunk(self) -> None:
         """Cut, announce, store."""
@@ -220,12 +249,13 @@ class Partition:
         return resume
 
     async def _stored(self, resume: Resume) -> set[int] | None:
-        """The offsets of a chunk's rows, for one whose token may be forgotten."""
+        """The offsets of a chunk that are done, for one whose token may be forgotten."""
         if resume.end is None or not resume.is_old:
             return None
         topic, partition = self.name
         found = await self._ledger.identities(topic, partition, resume.offset, resume.end)
-        return {offset for offset, _ in found}
+        forgotten = await self._ledger.forgotten(topic, partition, resume.offset, resume.end)
+        return {offset for offset, _ in found} | forgotten
 
     async def _fill_window(self, position: int) -> None:
         if not self._window_offsets:

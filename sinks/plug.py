@@ -27,6 +27,7 @@ from sinks.kafka_clients import KafkaClients, reach
 from sinks.kafka_log import KafkaLog
 from sinks.metrics import Metrics
 from sinks.partition import Partition, Parts
+from sinks.pause import Gate, Pause
 from sinks.recovery import Recovery
 from sinks.retry import Patience
 from sinks.rows import read_event
@@ -75,6 +76,16 @@ class _Told:
             log.warning("%s-%d at %d: %s", topic, partition, one.record.offset, one.code)
 
 
+class _NoPauses:
+    """A replay into ClickHouse pauses its own sink alone."""
+
+    async def current(self) -> Pause | None:
+        return None
+
+    async def end(self, pause_id: str) -> None:
+        """There is none."""
+
+
 class _Work:
     """How the partitions that are assigned to us come to life."""
 
@@ -88,6 +99,7 @@ class _Work:
         self._store = store
         self._memory = Memory(config.buffer_bytes)
         self._at_work = asyncio.Semaphore(CHUNKS_AT_WORK)
+        self._gate = Gate(_NoPauses())
         seconds = config.kafka_request_timeout_ms / 1000
         self._log = KafkaLog(kafka.consumer, kafka.admin, reach(config), seconds)
 
@@ -113,6 +125,7 @@ class _Work:
             patience=patience,
             memory=self._memory,
             pace=None,
+            gate=self._gate,
             at_work=self._at_work,
             metrics=self.metrics,
             clock=time.monotonic,

@@ -21,6 +21,7 @@ from sinks.chunk_writer import ChunkWriter
 from sinks.clickhouse import sql
 from sinks.clickhouse.checks import check_tables
 from sinks.clickhouse.ledger import ClickHouseLedger
+from sinks.clickhouse.pauses import ClickHousePauses
 from sinks.clickhouse.sink import ClickHouseSink, known_settings
 from sinks.clickhouse.tables import DEAD_LETTERS, EVENTS, Table
 from sinks.config import SinkConfig
@@ -32,6 +33,7 @@ from sinks.kafka_clients import KafkaClients, reach
 from sinks.kafka_log import KafkaLog
 from sinks.metrics import Metrics
 from sinks.partition import Partition, Parts
+from sinks.pause import Gate
 from sinks.recovery import Recovery
 from sinks.retry import Patience, delays
 from sinks.sink import Misconfigured, Retryable
@@ -132,11 +134,14 @@ async def _consume(
         config.metrics_port, metrics, lambda: fetcher.last_tick, lambda: fetcher.is_ready
     )
     serving = asyncio.create_task(health.serve()) if config.metrics_port else None
+    watching = asyncio.create_task(work.gate.watch())
+    watching.add_done_callback(fetcher.watch_ended)
     consumer.subscribe([table.topic for table in TABLES], listener=fetcher)
     try:
         await fetcher.run(stop)
         log.info("drained")
     finally:
+        watching.cancel()
         await work.letters.close()
         if serving is not None:
             health.should_exit = True
@@ -162,6 +167,7 @@ class _Work:
         self._memory = Memory(config.buffer_bytes)
         self._pace = None if config.chunk_age_seconds else Pace()
         self._at_work = asyncio.Semaphore(CHUNKS_AT_WORK)
+        self.gate = Gate(ClickHousePauses(clickhouse.client))
         seconds = config.kafka_request_timeout_ms / 1000
         self._log = KafkaLog(kafka.consumer, kafka.admin, reach(config), seconds)
 
@@ -201,6 +207,7 @@ class _Work:
             patience=patience,
             memory=self._memory,
             pace=self._pace,
+            gate=self.gate,
             at_work=self._at_work,
             metrics=self.metrics,
             clock=time.monotonic,

@@ -11,6 +11,7 @@ from uuid import UUID
 from aiokafka import TopicPartition
 
 from sinks.intent import Committed, Fenced, Pin, parse_metadata
+from sinks.pause import Pause
 from sinks.retry import Patience
 from sinks.rows import read_event
 from sinks.sink import (
@@ -107,6 +108,7 @@ class FakeLedger:
         self.age_seconds = 0.0
         self.fail_next = 0
         self.newest_chunk: StoredChunk | None = None
+        self.gone: set[int] = set()  # forgotten since
         self.last: tuple[int, str] | None = None
 
     async def newest(self, topic: str, partition: int, from_offset: int) -> StoredChunk | None:
@@ -128,6 +130,9 @@ class FakeLedger:
         self._answer()
         found = [row for _, row in self._sink.rows if start <= row.offset < end]
         return [(row.offset, row.identity or b"") for row in found]
+
+    async def forgotten(self, topic: str, partition: int, start: int, end: int) -> set[int]:
+        return {offset for offset in self.gone if start <= offset < end}
 
     async def last_row(self, topic: str, partition: int) -> tuple[int, str] | None:
         return self.last
@@ -177,6 +182,21 @@ class FakeOffsets:
             raise Fenced("told to fence")
         self._now = (offset, metadata)
         self.commits.append((offset, metadata))
+
+
+class FakePauses:
+    """At most one pause; remembers which ones were taken away."""
+
+    def __init__(self) -> None:
+        self.now: Pause | None = None
+        self.ended: list[str] = []
+
+    async def current(self) -> Pause | None:
+        return self.now
+
+    async def end(self, pause_id: str) -> None:
+        self.ended.append(pause_id)
+        self.now = None
 
 
 def make_patience() -> Patience:

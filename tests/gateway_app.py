@@ -10,6 +10,7 @@ from starlette.testclient import TestClient
 
 from gateway.app import create_app
 from gateway.config import GatewayConfig
+from gateway.contract.forgotten import Wishes
 from gateway.edge.keys import KeyRing, KeyStore
 from gateway.metrics import Metrics
 from gateway.protocols import PROTOCOLS
@@ -27,6 +28,7 @@ class GatewayUnderTest:
         self.clock_ms = RECEIVED_MS
         self.publisher = FakePublisher()
         self.metrics = Metrics()
+        self.wishes = Wishes()
         self._store = KeyStore(folder)
         self.keys = KeyRing(self._store)
         self.add_key(APP, KEY)
@@ -37,6 +39,7 @@ class GatewayUnderTest:
             self.metrics,
             PROTOCOLS,
             lambda: self.clock_ms,
+            wishes=self.wishes,
         )
         self.http = TestClient(app, client=(peer, 50_000))
 

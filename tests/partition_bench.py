@@ -12,6 +12,7 @@ from sinks.chunk_writer import ChunkWriter
 from sinks.intent import Pin
 from sinks.metrics import Metrics
 from sinks.partition import Partition, Parts
+from sinks.pause import Gate
 from sinks.recovery import Recovery
 from sinks.rows import read_event
 from sinks.sink import Block, StoredChunk
@@ -22,6 +23,7 @@ from tests.fakes_sink import (
     FakeLedger,
     FakeLog,
     FakeOffsets,
+    FakePauses,
     FakeSink,
     make_chunk,
     make_patience,
@@ -45,6 +47,8 @@ class Bench:
         self.memory = Memory(limit_bytes=1 << 30)
         self.pace = Pace()
         self.metrics = Metrics()
+        self.pauses = FakePauses()
+        self.gate = Gate(self.pauses)
 
     def partition(self, cut: CutRule = NOW) -> Partition:
         """A new life."""
@@ -62,6 +66,7 @@ class Bench:
             patience=patience,
             memory=self.memory,
             pace=self.pace,
+            gate=self.gate,
             at_work=asyncio.Semaphore(2),
             metrics=self.metrics,
             clock=lambda: 0.0,

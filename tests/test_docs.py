@@ -32,6 +32,8 @@ from sinks.config import PREFIXES as SINK_PREFIXES
 from sinks.config import SinkConfig
 from sinks.console.config import PREFIXES as CONSOLE_PREFIXES
 from sinks.console.config import ConsoleConfig
+from sinks.legacy.config import PREFIXES as LEGACY_PREFIXES
+from sinks.legacy.config import LegacyConfig
 from sinks.metrics import Metrics as SinkMetrics
 from sinks.sink import BadCode
 
@@ -53,6 +55,7 @@ CONFIGS: list[tuple[type[Struct], dict[str, str]]] = [
     (ConsoleConfig, CONSOLE_PREFIXES),
     (KafkaEnv, INFRA_PREFIXES),
     (RegistryAccess, REGISTRY_PREFIXES),
+    (LegacyConfig, LEGACY_PREFIXES),
     (LoadtestConfig, LOADTEST_PREFIXES),
 ]
 
@@ -79,8 +82,9 @@ def metric_rows() -> Iterator[str]:
 
 def topic_rows() -> Iterator[str]:
     for one in TOPICS:
-        days = one.retention_ms // (24 * 3600 * 1000)
-        yield f"| `{one.name}` | {one.partitions} | {days} days | {one.meaning} |"
+        days = f"{one.retention_ms // (24 * 3600 * 1000)} days"
+        kept = "newest of each key" if one.cleanup_policy == "compact" else days
+        yield f"| `{one.name}` | {one.partitions} | {kept} | {one.meaning} |"
 
 
 def query_rows() -> Iterator[str]:

@@ -3,12 +3,16 @@ in them."""
 
 from __future__ import annotations
 
+import msgspec
+
 from gateway.contract.dead_letter import DeadLetter
+from gateway.contract.forgotten import Wish
 from gateway.contract.schema import CONTRACT_VERSION, RECORD_SCHEMA_FILE, JsonObject
-from gateway.contract.topics import APP_EVENTS, APP_EVENTS_DEAD, TOPICS, Topic
+from gateway.contract.topics import APP_EVENTS, APP_EVENTS_DEAD, APP_FORGOTTEN, TOPICS, Topic
 
 ASYNCAPI_FILE = "asyncapi.json"
 KAFKA_BINDING = "0.5.0"
+SCHEMA_REFERENCE = "#/components/schemas/{name}"
 
 
 def asyncapi() -> JsonObject:
@@ -23,8 +27,16 @@ def asyncapi() -> JsonObject:
         "defaultContentType": "application/json",
         "channels": {topic.name: _channel(topic) for topic in TOPICS},
         "operations": {f"write-{topic.name}": _operation(topic) for topic in TOPICS},
-        "components": {"messages": {topic.name: _message(topic) for topic in TOPICS}},
+        "components": {
+            "messages": {topic.name: _message(topic) for topic in TOPICS},
+            "schemas": _schemas(),
+        },
     }
+
+
+def _schemas() -> JsonObject:
+    _, made = msgspec.json.schema_components([Wish], ref_template=SCHEMA_REFERENCE)
+    return dict(made)
 
 
 def _channel(topic: Topic) -> JsonObject:
@@ -61,6 +73,8 @@ def _message(topic: Topic) -> JsonObject:
         return _event_message()
     if topic.name == APP_EVENTS_DEAD.name:
         return _dead_message()
+    if topic.name == APP_FORGOTTEN.name:
+        return _forgotten_message()
     return {"name": topic.name, "summary": topic.meaning}
 
 
@@ -94,6 +108,16 @@ def _dead_message() -> JsonObject:
             "required": ["source", "code", "text"],
         },
         "bindings": _key_binding("the device id where it is known"),
+    }
+
+
+def _forgotten_message() -> JsonObject:
+    return {
+        "name": APP_FORGOTTEN.name,
+        "summary": "A wish to be forgotten. A record without a value takes it back.",
+        "contentType": "application/json",
+        "payload": {"$ref": SCHEMA_REFERENCE.format(name=Wish.__name__)},
+        "bindings": _key_binding("the hash that the wish is recognised by"),
     }
 
 

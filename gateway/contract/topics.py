@@ -36,6 +36,14 @@ APP_EVENTS_DEAD = Topic(
     meaning="events rejected at the door and records that can never be stored, with the reason",
 )
 
-TOPICS = (APP_EVENTS, APP_EVENTS_DEAD)
+APP_FORGOTTEN = Topic(
+    name="app-forgotten",
+    partitions=1,
+    retention_ms=-1,
+    cleanup_policy="compact",
+    meaning="devices and users who asked to be forgotten, as hashes",
+)
+
+TOPICS = (APP_EVENTS, APP_EVENTS_DEAD, APP_FORGOTTEN)
 
 CLICKHOUSE_SINK_GROUP = "telemetry-clickhouse"

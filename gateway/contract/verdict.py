@@ -18,6 +18,7 @@ class Code(StrEnum):
     EVENT_TOO_LARGE = "event_too_large"
     CONTEXT_TOO_LARGE = "context_too_large"
     TOO_MANY_PROPERTIES = "too_many_properties"
+    FORGOTTEN = "forgotten"  # the device or user asked to be
     UNKNOWN_KEY = "unknown_key"  # beside events whose keys are known
 
 

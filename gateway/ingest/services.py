@@ -7,6 +7,7 @@ from collections.abc import Callable
 from msgspec import Struct
 
 from gateway.config import GatewayConfig
+from gateway.contract.forgotten import Wishes
 from gateway.edge.admission import Admission, AdmissionLimits
 from gateway.edge.body import BodyLimits
 from gateway.edge.callers import CallerLimits, Callers
@@ -27,6 +28,7 @@ class Services(Struct, frozen=True, kw_only=True):
     counts: Counts
     admission: Admission
     callers: Callers
+    wishes: Wishes
     reject_rate: RejectRate
     body_limits: BodyLimits
     responses: Responses
@@ -40,6 +42,7 @@ def services_of(
     keys: KeyRing,
     metrics: Metrics,
     now_ms: Callable[[], int],
+    wishes: Wishes | None = None,
 ) -> Services:
     """Raises ConfigError."""
     return Services(
@@ -62,6 +65,7 @@ def services_of(
                 trusted_proxies=config.trusted_proxies,
             )
         ),
+        wishes=Wishes() if wishes is None else wishes,
         reject_rate=RejectRate(config.dead_letters_per_second),
         body_limits=BodyLimits(
             max_bytes=config.max_body_bytes,

@@ -12,6 +12,7 @@ from gateway.contract.record import Run
 from gateway.contract.refusal import RefusalCode, Refused
 from gateway.contract.verdict import Code, Rejection
 from gateway.edge.admission import Place, Shed
+from gateway.forgotten import without_forgotten
 from gateway.ingest.door import app_of
 from gateway.ingest.services import Services
 from gateway.prepare.batch import Outcomes, prepare
@@ -47,6 +48,8 @@ def take(
         origin = Origin(
             app_id, protocol.name, arrival.request_id, received_at, country, protocol.is_retry(head)
         )
+        if services.wishes.stops_any:
+            batch = without_forgotten(batch, app_id, services.wishes)
         prepared = prepare(batch, origin)
         runs += prepared.runs
         told = prepared.outcomes
@@ -97,7 +100,7 @@ def _agreed(head_key: str | None, body_key: str | None) -> str | None:
 
 def _dead_runs(services: Services, outcomes: Outcomes, batch: Batch, origin: Origin) -> list[Run]:
     """The rejected events that their app's rate lets through."""
-    rejected = outcomes.rejected
+    rejected = [one for one in outcomes.rejected if one.code is not Code.FORGOTTEN]
     granted = services.reject_rate.take(
         origin.app_id, len(rejected), origin.received_at.timestamp()
     )

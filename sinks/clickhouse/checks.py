@@ -27,6 +27,8 @@ async def check_tables(client: AsyncClient, tables: Sequence[Table]) -> None:
         await _check_columns(client, table.probe, table.columns)
         if table.has_account:
             await _check_columns(client, f"{DATABASE}.chunks", CHUNK_COLUMNS)
+            await _check_columns(client, f"{DATABASE}.replays", ("swapped_at",))
+            await _check_columns(client, f"{DATABASE}.forgotten", ("kafka_offset",))
     await _check_windows(client)
 
 
@@ -48,8 +50,7 @@ async def _check_columns(client: AsyncClient, table: str, columns: Sequence[str]
 
 async def _check_windows(client: AsyncClient) -> None:
     """Without a window a MergeTree forgets every token at once; also behind a view."""
-    found = await guarded(client.query(_TABLES))
-    tables = {row[0]: TableFacts(*row[1:]) for row in found.result_rows}
+    tables = await table_facts(client)
     for name in receivers(OURS, tables):
         facts = tables[name]
         has_own = facts.engine.startswith(("Replicated", "Shared"))  # theirs is on by default
@@ -58,6 +59,12 @@ async def _check_windows(client: AsyncClient) -> None:
                 f"{name}: repeated chunks would be stored twice; run"
                 f" ALTER TABLE {name} MODIFY SETTING {WINDOW} = 10000"
             )
+
+
+async def table_facts(client: AsyncClient) -> dict[str, TableFacts]:
+    """Every table and view of the server, by database and name. Raises Retryable."""
+    found = await guarded(client.query(_TABLES))
+    return {row[0]: TableFacts(*row[1:]) for row in found.result_rows}
 
 
 _TABLES = """

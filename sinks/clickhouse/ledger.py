@@ -9,6 +9,8 @@ from sinks.clickhouse.tables import Table
 from sinks.rows import identity_of
 from sinks.sink import StoredChunk
 
+FORGOTTEN_SECONDS = 2**31  # the age of a chunk whose token lies with a table before the last swap
+
 _PLACE = """kafka_cluster = {cluster:String}
   AND kafka_topic = {topic:String}
   AND kafka_partition = {partition:UInt16}"""
@@ -31,7 +33,7 @@ class ClickHouseLedger:
         if not self._table.has_account:
             return found
         account = await self._chunk(
-            "telemetry.chunks", "chunk_end > {offset:UInt64}", topic, partition, values
+            self._table.chunks, "chunk_end > {offset:UInt64}", topic, partition, values
         )
         both = [one for one in (found, account) if one is not None]
         return max(both, key=lambda one: one.start, default=None)
@@ -55,6 +57,15 @@ ORDER BY kafka_offset
         rows = await self._query(sql, topic, partition, {"start": max(0, start), "end": end})
         return [(_int(row[0]), identity_of(str(row[1]), str(row[2]), str(row[3]))) for row in rows]
 
+    async def forgotten(self, topic: str, partition: int, start: int, end: int) -> set[int]:
+        sql = f"""
+SELECT kafka_offset
+FROM telemetry.forgotten
+WHERE {_PLACE} AND kafka_offset >= {{start:UInt64}} AND kafka_offset < {{end:UInt64}}
+"""  # noqa: S608  # constants only; values are server-side parameters
+        rows = await self._query(sql, topic, partition, {"start": start, "end": end})
+        return {_int(row[0]) for row in rows}
+
     async def last_row(self, topic: str, partition: int) -> tuple[int, str] | None:
         event_id = "toString(event_id)" if self._table.drops_copies else "''"
         sql = f"""
@@ -71,7 +82,11 @@ LIMIT 1
         self, table: str, bound: str, topic: str, partition: int, values: dict[str, int]
     ) -> StoredChunk | None:
         sql = f"""
-SELECT chunk_start, max(chunk_end), dateDiff('second', max(inserted_at), now64(3))
+SELECT
+    chunk_start,
+    max(chunk_end),
+    if(max(inserted_at) <= (SELECT max(swapped_at) FROM telemetry.replays),
+        {{forgotten:UInt32}}, dateDiff('second', max(inserted_at), now64(3)))
 FROM {table}
 WHERE {_PLACE} AND {bound}
 GROUP BY chunk_start
@@ -91,6 +106,7 @@ LIMIT 1
             "cluster": self._cluster,
             "topic": topic,
             "partition": partition,
+            "forgotten": FORGOTTEN_SECONDS,
             **values,
         }
         found = await guarded(self._client.query(sql, parameters=parameters))

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import math
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from uuid import UUID
 
@@ -69,6 +70,15 @@ def print_table(answer: Answer, title: str, console: Console) -> None:
     console.print(table)
     if not answer.rows:
         console.print("no rows")
+
+
+def print_facts(title: str, facts: Sequence[tuple[str, str]], console: Console) -> None:
+    """A title, and below it named facts."""
+    value = Column("value", overflow="fold")
+    table = Table("fact", value, title=_harmless(title), title_justify="left")
+    for name, text in facts:
+        table.add_row(name, _harmless(text))
+    console.print(table)
 
 
 def _upright(answer: Answer, title: str) -> Table:

@@ -18,7 +18,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError, Error
 
 from sinks.clickhouse.failures import failure_of
 from sinks.clickhouse.tables import Table, body_of, constant_of
-from sinks.sink import Block, Misconfigured, Retryable, Row, Unwritable
+from sinks.sink import Block, Chunk, Misconfigured, Retryable, Row, Unwritable
 
 T = TypeVar("T")
 
@@ -98,7 +98,7 @@ class ClickHouseSink:
         if self._table.has_account:
             await self._write_rest(block)
         if block.rows:
-            body = _body(block, block.rows)
+            body = self._body(block, block.rows)
             await self._insert(self._table.name, self._table.columns, body, block.token)
 
     async def _write_rest(self, block: Block) -> None:
@@ -109,7 +109,7 @@ class ClickHouseSink:
             return
         token = f"{block.token}:rest-{blake2b(rest, digest_size=8).hexdigest()}"
         try:
-            await self._insert("telemetry.chunks", CHUNK_COLUMNS, rest, token)
+            await self._insert(self._table.chunks, CHUNK_COLUMNS, rest, token)
         except Unwritable as error:  # these rows are ours: no record is at fault
             raise Misconfigured(str(error)) from None
 
@@ -123,7 +123,7 @@ class ClickHouseSink:
         if len(bad) >= MOST_BAD:
             return
         try:
-            await self._insert(self._table.probe, self._table.columns, _body(block, rows), "")
+            await self._insert(self._table.probe, self._table.columns, self._body(block, rows), "")
         except Unwritable as error:
             if len(rows) == 1:
                 bad[rows[0].offset] = str(error)
@@ -131,6 +131,14 @@ class ClickHouseSink:
             middle = len(rows) // 2
             await self._search(block, rows[:middle], bad)
             await self._search(block, rows[middle:], bad)
+
+    def _body(self, block: Block, rows: Sequence[Row]) -> bytes:
+        tallies = {bucket: (one.duplicates, one.dead) for bucket, one in block.tallies.items()}
+        return body_of(rows, self._constant(block.chunk), tallies)
+
+    def _constant(self, chunk: Chunk) -> bytes:
+        """What all rows of the chunk share."""
+        return constant_of(chunk.cluster, chunk.topic, chunk.partition, chunk.start, chunk.end)
 
     async def _insert(self, table: str, columns: Sequence[str], body: bytes, token: str) -> None:
         settings = {**self._settings, "wait_end_of_query": "1"}
@@ -140,13 +148,6 @@ class ClickHouseSink:
             self._client.raw_insert(table, columns, body, settings=settings, fmt="JSONEachRow"),
             self._seconds,
         )
-
-
-def _body(block: Block, rows: Sequence[Row]) -> bytes:
-    chunk = block.chunk
-    constant = constant_of(chunk.cluster, chunk.topic, chunk.partition, chunk.start, chunk.end)
-    tallies = {bucket: (one.duplicates, one.dead) for bucket, one in block.tallies.items()}
-    return body_of(rows, constant, tallies)
 
 
 def _rest(block: Block) -> bytes:

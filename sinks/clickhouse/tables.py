@@ -36,6 +36,11 @@ class Table(Struct, frozen=True):
     has_account: bool  # whether its chunks stand in `chunks`
 
     @property
+    def chunks(self) -> str:
+        """The account of its chunks, in the same database."""
+        return f"{self.name.partition('.')[0]}.chunks"
+
+    @property
     def probe(self) -> str:
         """Same columns, keeps nothing."""
         return f"{self.name}_probe"

@@ -18,10 +18,7 @@ from sinks.legacy.mapping import load_mappings
 from sinks.legacy.run import run_legacy
 from sinks.sink import Misconfigured
 
-app = typer.Typer()
 
-
-@app.command("legacy")
 def legacy_command(
     mapping: Annotated[Path, typer.Option("--mapping", help="TOML: what rows of legacy.… mean")],
 ) -> None:

@@ -20,7 +20,8 @@ from tests.answers.strategies import RELEASES, Asked, Batch, batches, of_app
 from tests.asking import ask
 from tests.clickhouse import ClickHouseUnderTest
 from tests.histories import Happened, day, new_app
-from tests.model import Model, Row
+from tests.model import Model
+from tests.model_parts import Row
 from tests.stored import StoredChunk, store
 
 HISTORIES = int(os.environ.get("ANSWERS_HISTORIES", "300"))

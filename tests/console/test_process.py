@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.client import HTTPResponse
@@ -187,19 +185,3 @@ def next_event(stream: HTTPResponse) -> dict[str, str]:
         if line.startswith(b"data: "):
             return dict(json.loads(line.removeprefix(b"data: ")))
     raise AssertionError("the stream ended")
-
-
-def test_without_the_extra_the_command_says_what_to_install(tmp_path: Path) -> None:
-    """Where `plotly` cannot be found, as in a plain installation."""
-    code = (
-        "import importlib.util as u, sys; real = u.find_spec; "
-        "u.find_spec = lambda name, *more: None if name == 'plotly' else real(name, *more); "
-        "sys.argv = ['sinks', 'console']; from sinks.__main__ import main; main()"
-    )
-
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
-    )
-
-    assert done.returncode == 2
-    assert "the package plotly is missing; install the extra: console" in done.stderr

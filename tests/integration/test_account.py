@@ -27,9 +27,9 @@ class TestAccount:
         everyone = await ask(reader, "account", first=day(10), last=day(10), app="")
 
         assert found == [
-            (plain(at(10, hours=12)), 6, 2, 3, 1, 0, {}, 0, 0),
-            (plain(at(10, hours=14)), 5, 1, 3, 1, 0, {}, 0, 0),
-            (plain(at(10, hours=15)), 7, 0, 5, 2, 0, {}, 0, 0),
+            (plain(at(10, hours=12)), 6, 2, 3, 1, 0, {}, 0, 0, 0),
+            (plain(at(10, hours=14)), 5, 1, 3, 1, 0, {}, 0, 0, 0),
+            (plain(at(10, hours=15)), 7, 0, 5, 2, 0, {}, 0, 0, 0),
         ]
         noon = next(row for row in everyone if row[0] == plain(at(10, hours=12)))
         assert int(str(noon[2])) >= 3
@@ -67,8 +67,19 @@ class TestAccount:
         found = await ask(reader, "account", app=app_id, first=day(10), last=day(10))
 
         assert found == [
-            (plain(at(10, hours=8)), 0, 0, 0, 0, 3, {"missing_field": 2, "id_too_long": 1}, 0, 0),
-            (plain(at(10, hours=9)), 0, 0, 0, 0, 1, {"missing_field": 1}, 0, 1),
+            (
+                plain(at(10, hours=8)),
+                0,
+                0,
+                0,
+                0,
+                3,
+                {"missing_field": 2, "id_too_long": 1},
+                0,
+                0,
+                0,
+            ),
+            (plain(at(10, hours=9)), 0, 0, 0, 0, 1, {"missing_field": 1}, 0, 1, 0),
         ]
 
 

@@ -36,6 +36,12 @@ properties = { clerk = "clerk" }
 
 
 @pytest.fixture
+def kafka(hub: KafkaUnderTest) -> KafkaUnderTest:
+    """These tests read whole topics again and again: they should be short."""
+    return hub
+
+
+@pytest.fixture
 def workers() -> Iterator[list[ConnectUnderTest | Process]]:
     """Those that a test has started."""
     started: list[ConnectUnderTest | Process] = []

@@ -18,9 +18,8 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from gateway.contract.topics import APP_EVENTS
-from infra.provision import ProvisionOptions
 from tests.builders import make_batch, make_event, make_record
-from tests.kafka import KafkaUnderTest, provision_topics, wait_until
+from tests.kafka import KafkaUnderTest, wait_until
 from tests.processes import GatewayProcess, add_key
 
 ROOT = Path(__file__).parents[2]
@@ -30,14 +29,10 @@ RECORDS = 200  # of a device, sent at once
 EXAMPLES = sorted(one for one in CONSUMERS.glob("*.py") if one.name != "__init__.py")
 
 
-@pytest.fixture(scope="module")
-def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaUnderTest]:
-    """A broker of their own: other tests write what is no record, and that ends these services."""
-    broker = KafkaUnderTest(tmp_path_factory.mktemp("kafka"))
-    broker.start()
-    provision_topics(ProvisionOptions(bootstrap=broker.bootstrap, replication_factor=1))
-    yield broker
-    broker.stop()
+@pytest.fixture
+def kafka(hub: KafkaUnderTest) -> KafkaUnderTest:
+    """Other tests write what is no record, and that ends these services."""
+    return hub
 
 
 class Service:

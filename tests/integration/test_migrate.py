@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
 from sinks.clickhouse import sql
 from sinks.clickhouse.schema_files import Migration, migrations
 from sinks.clickhouse.sql import AsyncClient
+from tests.asking import ask
 from tests.clickhouse import ClickHouseUnderTest
-from tests.histories import Happened, at, event, new_app, random_history
+from tests.histories import Happened, at, day, event, new_app, random_history
 from tests.stored import StoredChunk, store
 
 TABLES = ("events", "sessions", "device_days", "hourly", "crash_groups", "chunks")
@@ -196,6 +199,31 @@ class TestTimes:
         assert [(row[0], str(row[1])[:10], str(row[2])[:10]) for row in found] == [
             (501, "1970-01-01", "2149-06-05")
         ]
+
+
+class TestExistingData:
+    async def test_later_files_go_onto_data_that_is_there(self, tmp_path: Path) -> None:
+        engine = ClickHouseUnderTest(tmp_path)
+        engine.start()
+        client = await sql.connect(engine.server())
+        app_id, session = new_app(), uuid4()
+        opened, closed = (
+            event(app_id, ts=at(10, minutes=minute), session_id=session, country=country, **more)
+            for minute, country, more in ((0, "", {}), (2, "DE", {"event_type": "app_close"}))
+        )
+        await sql.apply_schema(client, migrations()[:6])
+        await store(client, StoredChunk(events=[opened]))
+
+        await sql.apply_schema(client)
+        await store(client, StoredChunk(events=[closed]))
+
+        period = {"app": app_id, "first": day(10), "last": day(10), "country": "DE"}
+        sessions = await ask(client, "session_length", **period)
+        active = await ask(client, "daily_active_devices", **period)
+        await client.close()
+        assert engine.stop() == 0
+        assert sessions == [(str(day(10)), 1, 120.0, 120.0, 0.0, 0.0)]
+        assert active == [(str(day(10)), 1)]
 
 
 def _with_a_crash(app_id: str) -> list[Happened]:

@@ -116,7 +116,7 @@ class TestRowsStoredTwice:
             await unmerged.command(f"OPTIMIZE TABLE telemetry.{table} FINAL")
         assert await _raw_rows(unmerged, apps) == len(events)
         healed = [await ask_all(reader, app_id, day(0), day(40), events) for app_id in apps]
-        assert healed == before
+        assert [without_sums(one) for one in healed] == [without_sums(one) for one in before]
 
     async def test_copies_at_other_offsets_change_the_account_alone(
         self, unmerged: AsyncClient, reader: AsyncClient
@@ -156,8 +156,18 @@ class TestRowsStoredTwice:
 
 def without_copies(found: Mapping[str, Sequence[tuple[object, ...]]]) -> dict[str, object]:
     """Answers but for those that count copies that are stored."""
-    of_release = [(*row[:6], *row[7:]) for row in found["account_by_release"]]
-    return {**found, "account_by_release": of_release, "freshness": None}
+    of_release = [(*row[:6], *row[7:]) for row in found["account_by_release"] if row[5]]
+    copies = {"account_by_release": of_release, "freshness": None}
+    return {**without_sums(found), **copies}
+
+
+def without_sums(found: Mapping[str, Sequence[tuple[object, ...]]]) -> dict[str, object]:
+    """Answers, but for the sums of `hourly`, from which no copy is ever merged away, and the times
+    of the last writes."""
+    names = [(kind, value) for kind, value, _ in found["filter_values"]]
+    apps = [(app_id, last) for app_id, _, last in found["apps"]]
+    lasting = {"filter_values": sorted(names, key=str), "apps": apps, "recent_chunks": None}
+    return {**found, **lasting}
 
 
 async def _raw_rows(client: AsyncClient, apps: Sequence[str]) -> int:

@@ -91,9 +91,29 @@ def test_every_schema_file_is_in_the_wheel(installed: Path) -> None:
     assert done.stdout.split() == found
 
 
+def test_the_console_s_files_are_in_the_wheel(installed: Path) -> None:
+    program = (
+        "from importlib.resources import files\n"
+        "for folder in ('templates', 'static'):\n"
+        "    print(*(one.name for one in (files('sinks.console') / folder).iterdir()))"
+    )
+    done = subprocess.run(
+        [installed / "python", "-c", program],
+        cwd=installed, capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+
+    console = ROOT / "sinks" / "console"
+    found = {one.name for name in ("templates", "static") for one in (console / name).iterdir()}
+    assert set(done.stdout.split()) == found
+
+
 @pytest.mark.parametrize(
     ("script", "command", "extra"),
-    [("telemetry-infra", "up", "local"), ("telemetry-loadtest", "run", "loadtest")],
+    [
+        ("telemetry-infra", "up", "local"),
+        ("telemetry-loadtest", "run", "loadtest"),
+        ("telemetry-sink", "console", "console"),
+    ],
 )
 def test_what_needs_an_extra_names_it(
     installed: Path, script: str, command: str, extra: str

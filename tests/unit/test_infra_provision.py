@@ -30,7 +30,7 @@ def test_two_replicas_must_have_a_record_where_there_are_three(copies: int, in_s
 
 def test_partitions_and_retention_are_those_of_the_deployment() -> None:
     options = ProvisionOptions(bootstrap="k:9092", partitions=48, retention_ms=3_600_000)
-    events, dead = wanted_topics(options)
+    events, dead, _ = wanted_topics(options)
 
     assert (events.partitions, events.retention_ms) == (48, 3_600_000)
     assert dead == APP_EVENTS_DEAD

@@ -168,6 +168,22 @@ async def test_an_old_chunk_is_completed_not_repeated() -> None:
     assert sorted(bench.sink.offsets) == [4, 5, 6, 7, 8]
 
 
+async def test_rows_of_an_old_chunk_that_were_forgotten_are_not_stored_again() -> None:
+    bench = Bench(FakeOffsets(4, intent_metadata(9)))
+    bench.ledger.age_seconds = 3600
+    torn = make_chunk(4, 9)
+    await bench.sink.write(Block(torn, make_rows([(4, 4)]), {}, torn.token))
+    bench.ledger.gone = {5, 8}
+    partition = bench.partition()
+
+    async with running(partition):
+        await until(lambda: partition.is_ready)
+        feed(partition, 4, 9)
+        await until(lambda: partition.position == 9)
+
+    assert sorted(bench.sink.offsets) == [4, 6, 7]
+
+
 async def test_recovery_waits_for_a_clickhouse_that_is_down() -> None:
     bench = Bench()
     bench.ledger.fail_next = 5

@@ -3,13 +3,14 @@
 -- param: from Date first day, UTC, by arrival
 -- param: to Date last day, UTC, inclusive
 -- columns: hour, in_kafka, stored, duplicates_dropped, dead_lettered, rejected_at_the_door
--- columns: rejected_by_reason, difference, replayed
+-- columns: rejected_by_reason, difference, replayed, forgotten
 -- meaning: in_kafka is what the sink read from Kafka; every one of these was stored, dropped as a
 -- meaning: copy of an event already stored, or dead-lettered: the difference must be zero. `stored`
 -- meaning: is counted from the rows, the others from the ledger of chunks. Events rejected at the
 -- meaning: door never were in that topic; they are counted from the dead letters, by reason. A
 -- meaning: record that tells no app is counted for no app alone, and in the hour it came to Kafka.
 -- meaning: `replayed` of in_kafka are dead letters that were put back: the same events once more.
+-- meaning: `forgotten` were stored, and deleted since because a device or user asked for it.
 -- An offset with its partition in the bits above it: offsets stay below 2 to the 48.
 SELECT
     hour,
@@ -20,8 +21,9 @@ SELECT
     sum(part_rejected) AS rejected_at_the_door,
     sumMap(part_reasons) AS rejected_by_reason,
     toInt64(in_kafka) - toInt64(stored) - toInt64(duplicates_dropped) - toInt64(dead_lettered)
-        AS difference,
-    sum(part_replayed) AS replayed
+        - toInt64(forgotten) AS difference,
+    sum(part_replayed) AS replayed,
+    sum(part_forgotten) AS forgotten
 FROM
 (
     SELECT
@@ -32,7 +34,8 @@ FROM
         sum(dead) AS part_dead,
         0 AS part_rejected,
         CAST(map(), 'Map(String, UInt64)') AS part_reasons,
-        0 AS part_replayed
+        0 AS part_replayed,
+        0 AS part_forgotten
     FROM telemetry.chunks FINAL
     WHERE ({app:String} = '' OR app_id = {app:String})
       AND toDate(hour) BETWEEN {from:Date} AND {to:Date}
@@ -48,6 +51,7 @@ FROM
         0,
         0,
         CAST(map(), 'Map(String, UInt64)'),
+        0,
         0
     FROM telemetry.events
     WHERE ({app:String} = '' OR app_id = {app:String})
@@ -62,9 +66,27 @@ FROM
         0,
         0,
         0,
+        0,
+        CAST(map(), 'Map(String, UInt64)'),
+        0,
+        uniqExact(kafka_cluster, kafka_topic, kafka_partition, kafka_offset)
+    FROM telemetry.forgotten
+    WHERE ({app:String} = '' OR app_id = {app:String})
+      AND toDate(hour) BETWEEN {from:Date} AND {to:Date}
+    GROUP BY hour
+
+    UNION ALL
+
+    SELECT
+        hour,
+        0,
+        0,
+        0,
+        0,
         sumIf(letters, source = 'gateway'),
         sumMapIf(map(toString(code), letters), source = 'gateway'),
-        sumIf(letters, source = 'replay')
+        sumIf(letters, source = 'replay'),
+        0
     FROM
     (
         SELECT

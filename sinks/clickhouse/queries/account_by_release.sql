@@ -11,73 +11,64 @@
 -- meaning: event of the device has, though a higher one arrived: lost before us, or still on the
 -- meaning: phone; `gaps` are the places. `repeats`: events with the number of another one.
 -- meaning: `inversions`: events whose number is lower than that of the device's event in front of
--- meaning: them in the partition. Each is counted for the event behind it; what arrived outside of
--- meaning: the period is not looked at.
--- A row is (number, came, offset, event, hour, release, sdk, its version, platform). A device's rows
--- are put into three orders: by event to find copies, by number, and by offset.
+-- meaning: them in the partition. Each is counted for the event behind it, a copy in the hour in which
+-- meaning: it came; what arrived outside of the period is not looked at.
+-- A row is (number, offset, event, place), a place being the hash of what is grouped by: its texts
+-- are looked up at the end. A device's rows are put into three orders: by event to find copies, by
+-- number, and by offset.
 SELECT
-    place.1 AS hour,
+    hour,
     app_id,
-    place.2 AS app_version,
-    place.3 AS sdk_name,
-    place.4 AS sdk_version,
-    sum(counts.1) AS stored,
-    sum(counts.2) AS copies,
-    sum(counts.3 > 0) AS gaps,
-    sum(counts.3) AS missing,
-    sum(counts.4) AS repeats,
-    sum(counts.5) AS inversions
+    app_version,
+    sdk_name,
+    sdk_version,
+    sum(event) AS stored,
+    sum(copy) AS copies,
+    sum(lost > 0) AS gaps,
+    sum(lost) AS missing,
+    sum(repeat) AS repeats,
+    sum(inversion) AS inversions
 FROM
 (
     WITH
-        arraySort(row -> (row.4, row.2, row.3), groupArray(row)) AS by_event,
-        arrayEnumerateUniq(by_event.4) AS copy_numbers,
-        arrayFilter((row, number) -> number = 1, by_event, copy_numbers) AS events,
-        arraySort(row -> (row.1, row.2, row.3), events) AS by_number,
-        arraySort(row -> row.3, arrayFilter(row -> row.1 > 0, events)) AS by_offset
+        arraySort(row -> (row.3, row.2), groupArray(row)) AS by_event,
+        arrayEnumerateUniq(by_event.3) AS copy_numbers,
+        arrayFilter((row, number) -> number = 1, by_event, copy_numbers) AS firsts,
+        arraySort(row -> (row.1, row.2), firsts) AS by_number,
+        arraySort(row -> row.2, arrayFilter(row -> row.1 > 0, firsts)) AS by_offset,
+        arrayPopBack(arrayPushFront(by_number.1, toUInt64(0))) AS lower,
+        arrayPopBack(arrayPushFront(by_offset.1, toUInt64(0))) AS in_front
     SELECT
-        app_id,
         arrayJoin(
             arrayConcat(
                 arrayMap(
                     (row, previous) -> (
-                        (row.5, row.6, row.7, row.8, row.9),
-                        (
-                            toUInt64(1),
-                            toUInt64(0),
-                            if(previous > 0 AND row.1 > previous, toUInt64(row.1 - previous - 1), 0),
-                            toUInt64(row.1 > 0 AND row.1 = previous),
-                            toUInt64(0)
-                        )
+                        row.4,
+                        1,
+                        0,
+                        if(previous > 0 AND row.1 > previous, toUInt64(row.1 - previous - 1), 0),
+                        row.1 > 0 AND row.1 = previous,
+                        0
                     ),
                     by_number,
-                    arrayPopBack(arrayPushFront(by_number.1, toUInt64(0)))
+                    lower
                 ),
                 arrayMap(
-                    (row, previous) -> (
-                        (row.5, row.6, row.7, row.8, row.9),
-                        (
-                            toUInt64(0),
-                            toUInt64(0),
-                            toUInt64(0),
-                            toUInt64(0),
-                            toUInt64(row.1 < previous)
-                        )
-                    ),
-                    by_offset,
-                    arrayPopBack(arrayPushFront(by_offset.1, toUInt64(0)))
+                    row -> (row.4, 0, 0, 0, 0, 1),
+                    arrayFilter((row, previous) -> row.1 < previous, by_offset, in_front)
                 ),
                 arrayMap(
-                    row -> (
-                        (row.5, row.6, row.7, row.8, row.9),
-                        (toUInt64(0), toUInt64(1), toUInt64(0), toUInt64(0), toUInt64(0))
-                    ),
+                    row -> (row.4, 0, 1, 0, 0, 0),
                     arrayFilter((row, number) -> number > 1, by_event, copy_numbers)
                 )
             )
         ) AS found,
         found.1 AS place,
-        found.2 AS counts
+        found.2 AS event,
+        found.3 AS copy,
+        found.4 AS lost,
+        found.5 AS repeat,
+        found.6 AS inversion
     FROM
     (
         SELECT
@@ -85,22 +76,34 @@ FROM
             device_id,
             (
                 sequence,
-                received_at,
                 kafka_offset,
                 event_id,
-                toStartOfHour(received_at),
-                app_version,
-                sdk_name,
-                sdk_version,
-                os_name
+                cityHash64(
+                    toStartOfHour(received_at), app_id, app_version, sdk_name, sdk_version, os_name
+                )
             ) AS row
         FROM telemetry.events
         WHERE ({app:String} = '' OR app_id = {app:String})
           AND toDate(received_at) BETWEEN {from:Date} AND {to:Date}
     )
     GROUP BY app_id, device_id
-)
-WHERE ({release:String} = '' OR place.2 = {release:String})
-  AND ({platform:String} = '' OR place.5 = {platform:String})
+) AS counted
+INNER JOIN
+(
+    SELECT
+        toStartOfHour(received_at) AS hour,
+        app_id,
+        app_version,
+        sdk_name,
+        sdk_version,
+        os_name,
+        cityHash64(hour, app_id, app_version, sdk_name, sdk_version, os_name) AS place
+    FROM telemetry.events
+    WHERE ({app:String} = '' OR app_id = {app:String})
+      AND toDate(received_at) BETWEEN {from:Date} AND {to:Date}
+      AND ({release:String} = '' OR app_version = {release:String})
+      AND ({platform:String} = '' OR os_name = {platform:String})
+    GROUP BY hour, app_id, app_version, sdk_name, sdk_version, os_name
+) AS places USING (place)
 GROUP BY hour, app_id, app_version, sdk_name, sdk_version
 ORDER BY hour, app_id, app_version, sdk_name, sdk_version;

@@ -1,0 +1,188 @@
+"""Replay on real engines: the tables rebuilt under load, and the replayer killed at each step.
+
+The oracle is the log, as for the sink itself, and what the named queries answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from uuid import uuid4
+
+import pytest
+
+from gateway.runtime import FOUND_WRONG, GOOD
+from sinks.clickhouse.shadow_rows import ShadowRows
+from sinks.rebuild.replay import NotSwapped, Replay
+from sinks.rebuild.units import Unit
+from tests.clickhouse import ClickHouseUnderTest
+from tests.e2e.replay_rig import ROOMY, KillAt, Load, ReplayRig
+from tests.exactness import assert_exact, produce
+from tests.histories import event
+from tests.kafka import KafkaUnderTest, wait_until
+from tests.stored import StoredChunk
+
+pytestmark = pytest.mark.timeout(400)  # minutes where the machine is busy
+
+
+@pytest.fixture(scope="module")
+def rig(kafka: KafkaUnderTest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReplayRig]:
+    folder = tmp_path_factory.mktemp("replay")
+    clickhouse = ClickHouseUnderTest(folder / "clickhouse")
+    clickhouse.start()
+    clickhouse.migrate()
+    under_test = ReplayRig(kafka, clickhouse, folder)
+    produce(kafka.bootstrap, under_test.settled, seed=1, count=600)
+    under_test.start("one", **ROOMY)
+    under_test.wait_idle()
+    yield under_test
+    under_test.close()
+    clickhouse.stop()
+
+
+def test_tables_rebuilt_under_load_answer_the_same_and_go_on_exactly(rig: ReplayRig) -> None:
+    before, uuids = rig.answers(rig.settled), rig.uuids()
+    with Load(rig) as load:
+        done = rig.replay()
+        rounds = load.rounds
+        wait_until(lambda: load.rounds > rounds + 3, what="load after the swap")
+    rig.wait_idle()
+
+    assert done.returncode == GOOD, done.stderr
+    assert rig.answers(rig.settled) == before
+    rig.assert_exact()
+    swapped = {name for name, uuid in rig.uuids().items() if uuid != uuids.get(name)}
+    assert swapped >= {"events", "chunks", "sessions", "device_days", "hourly", "crash_groups"}
+    assert rig.leftovers() == 0
+
+    rig.lose_offsets()  # and a chunk from before the swap is repeated after it
+
+    rig.assert_exact()
+
+
+# Statements of a replay at which it is killed, before or after each is done; the next one goes on.
+STEPS = {
+    "while tables are made": KillAt("CREATE MATERIALIZED VIEW", is_done=True),
+    "tables made, nobody knows": KillAt("replay_tables (", is_done=False),
+    "announced, nothing written": KillAt("replay_units (", is_done=True),
+    "in the first chunk": KillAt("telemetry_replay.events", is_done=True),
+    "in the third": KillAt("telemetry_replay.events", is_done=False, number=3),
+    "in its pause, before the swap": KillAt("EXCHANGE TABLES", is_done=False),
+    "after the swap": KillAt("EXCHANGE TABLES", is_done=True),
+    "while the old ones are dropped": KillAt("DROP DATABASE", is_done=False),
+}
+
+
+def test_a_killed_replay_harms_nothing_and_is_resumed(rig: ReplayRig) -> None:
+    before = rig.answers(rig.settled)
+    resume: list[str] = []
+    for number, (step, kill) in enumerate(STEPS.items()):
+        died = rig.replay(*resume, harm=kill)
+        assert (died.returncode, kill.has_killed) == (-9, True), (step, died.stderr)
+        produce(rig.kafka.bootstrap, rig.app, seed=200 + number, count=40)
+        rig.wait_idle()  # the sink goes on, whatever the dead one had begun
+        assert rig.answers(rig.settled) == before, step
+        resume = ["--resume"]
+    again = rig.replay()
+    done = rig.replay("--resume")
+
+    assert (again.returncode, done.returncode) == (FOUND_WRONG, GOOD), done.stderr
+    assert "--resume" in again.stderr
+    assert rig.answers(rig.settled) == before
+    assert rig.leftovers() == 0
+    rig.assert_exact()
+
+
+def test_lost_rows_come_back_rows_of_no_log_stay_and_a_new_view_has_all(rig: ReplayRig) -> None:
+    elsewhere, others = f"elsewhere-{uuid4()}", [event(rig.settled) for _ in range(3)]
+    rig.store(StoredChunk(events=others, topic=elsewhere, dead=1))
+    before = rig.answers(rig.settled)
+    of_log = "FROM telemetry.events WHERE kafka_topic = 'app-events'"
+    lost = rig.lose_rows(
+        f"kafka_topic = 'app-events' AND kafka_partition IN (SELECT min(kafka_partition) {of_log})"
+    )
+    for statement in NEW_VIEW:
+        assert rig.clickhouse.ask(statement) == (200, "")
+
+    done = rig.replay()
+
+    assert lost > 0
+    assert done.returncode == GOOD, done.stderr
+    assert f", {lost} of them had been missing" in done.stdout
+    after = rig.answers(rig.settled)
+    del before["freshness"], after["freshness"]  # when lost rows were first stored is lost, too
+    assert after == before
+    kept = (
+        "SELECT count(), any(chunk_dead) FROM telemetry.events WHERE kafka_topic = {topic:String}"
+    )
+    assert rig.clickhouse.rows(kept, topic=elsewhere) == [[3, 1]]
+    counts = "SELECT app_version, {} AS n FROM telemetry.{} GROUP BY app_version ORDER BY 1"
+    by_view = rig.clickhouse.rows(counts.format("sum(n)", "by_version"))
+    assert by_view == rig.clickhouse.rows(counts.format("count()", "events"))
+
+
+NEW_VIEW = (
+    "CREATE TABLE telemetry.by_version (app_version String, n UInt64)"
+    " ENGINE = SummingMergeTree ORDER BY app_version"
+    " SETTINGS non_replicated_deduplication_window = 10000",
+    "CREATE MATERIALIZED VIEW telemetry.by_version_mv TO telemetry.by_version AS"
+    " SELECT app_version, count() AS n FROM telemetry.events GROUP BY app_version",
+)
+
+
+class NoCopies(ShadowRows):
+    """What the log does not have is left out."""
+
+    async def copy(self, units: Sequence[Unit], token: str) -> None:
+        pass
+
+
+def test_control_a_replay_without_the_rows_that_the_log_does_not_have_is_refused(
+    rig: ReplayRig,
+) -> None:
+    rig.store(StoredChunk(events=[event(rig.settled)], topic=f"elsewhere-{uuid4()}"))
+    before = rig.uuids()
+
+    with pytest.raises(NotSwapped, match="1 events missing"):
+        asyncio.run(rig.replay_here(Replay, NoCopies))
+
+    assert {name: rig.uuids()[name] for name in before} == before
+    assert rig.replay("--discard").returncode == GOOD
+    assert rig.leftovers() == 0
+
+
+def test_control_a_swap_without_the_pause_loses_events(rig: ReplayRig) -> None:
+    app = f"hasty-{uuid4()}"
+
+    class Hasty(Replay):
+        async def _agreed(self, pause_id: str) -> None:
+            """Nobody is asked."""
+
+        async def _exchange(self, pause_id: str) -> None:
+            """As if no sink had seen the permit, which it would within a second."""
+            await self._tools.pauses.end(pause_id)
+            await asyncio.to_thread(produce, rig.kafka.bootstrap, app, seed=9, count=40)
+            await asyncio.to_thread(rig.wait_idle)
+            await self._tools.pauses.begin(pause_id)
+            await super()._exchange(pause_id)
+
+    asyncio.run(rig.replay_here(Hasty, ShadowRows))
+
+    with pytest.raises(AssertionError):
+        assert_exact(rig.kafka.bootstrap, rig.clickhouse, app)
+
+
+def test_control_tables_that_do_not_know_of_the_swap_count_a_repeated_chunk_twice(
+    rig: ReplayRig,
+) -> None:
+    done = rig.replay("--from", "2100-01-01")
+    assert "; 0 offsets read from the log" in done.stdout
+    assert rig.clickhouse.ask("TRUNCATE TABLE telemetry.replays") == (200, "")
+    sums = "SELECT (SELECT count() FROM telemetry.events), sum(events) FROM telemetry.hourly"
+    ((rows, counted),) = rig.clickhouse.rows(sums)
+
+    rig.lose_offsets()
+
+    ((rows_after, counted_after),) = rig.clickhouse.rows(sums)
+    assert int(counted_after) > int(counted)
+    assert int(rows_after) - int(rows) <= int(counted_after) - int(counted)
