@@ -61,11 +61,12 @@ class Poster:
             if status == 413:
                 raise TooLarge
             if status and status not in LATER:
-                said = body.decode("utf-8", "replace")[:300]
-                raise Misconfigured(f"the gateway answered {status}: {said}")
+                text = body.decode("utf-8", "replace")[:300]
+                raise Misconfigured(f"the gateway answered {status}: {text}")
             after = headers.get("Retry-After", "")
             seconds = float(after) if after.isdigit() else wait
-            log.warning("the gateway answered %d; again in %g s", status, seconds)
+            said = f"answered {status}" if status else "did not answer"
+            log.warning("the gateway %s; again in %g s", said, seconds)
             await self._sleep(min(seconds, MOST_WAIT_SECONDS))
             wait = min(2 * wait, MOST_WAIT_SECONDS)
 

@@ -150,11 +150,13 @@ def test_rows_of_another_system_become_events_and_the_others_dead_letters(
     gateway.wait_until_ready()
     port = gateway.port
     gateway.kill()  # rows wait for it
-    workers += [crm.connect(), crm.reader(gateway.url)]
-    wait_until(lambda: len(crm.letters()) == 2, SECONDS, "the letters of rows that are no events")
+    reader = crm.reader(gateway.url)
+    workers += [reader, crm.connect()]
+    wait_until(lambda: "did not answer" in reader.log_file.read_text(), SECONDS, "the first try")
     gateway = GatewayProcess(kafka.bootstrap, tmp_path, port)
     workers.append(gateway)
-    wait_until(lambda: len(crm.events()) == 3, SECONDS, "an event of every other row")
+    wait_until(lambda: len(crm.events()) == 3, SECONDS, "an event of every good row")
+    wait_until(lambda: len(crm.letters()) == 2, SECONDS, "a letter of every other row")
 
     first, *others = crm.events()
     assert [one["event_type"] for one in (first, *others)] == ["app_open", "app_crash", "app_close"]
