@@ -18,10 +18,10 @@ from sinks.clickhouse.forget import DELETE_SECONDS, Forgetter, Who
 from sinks.clickhouse.shadow import SHADOW, Shadow
 from sinks.command import fail, load
 from sinks.config import SinkConfig
-from sinks.forget.wishes import write_wish
 from sinks.kafka_clients import reach
 from sinks.rebuild.log_reader import LogReader
 from sinks.sink import Misconfigured, Retryable
+from sinks.wishes import write_wish
 
 DOOR_SECONDS = 3.0  # for gateways to have read the wish
 STORED_SECONDS = 60.0  # for the sink to store what came before

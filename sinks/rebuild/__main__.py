@@ -21,13 +21,13 @@ from sinks.clickhouse.shadow_rows import ShadowRows
 from sinks.clickhouse.sink import known_settings
 from sinks.command import fail, load
 from sinks.config import SinkConfig
-from sinks.forget.wishes import read_wishes
 from sinks.kafka_clients import reach
 from sinks.rebuild.log_reader import LogReader
 from sinks.rebuild.log_writer import LogWriter
 from sinks.rebuild.replay import NotSwapped, Period, Replay, Swapped, Tools, begin
 from sinks.retry import Patience
 from sinks.sink import Misconfigured, Retryable
+from sinks.wishes import read_wishes
 
 
 def replay_command(

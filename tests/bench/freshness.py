@@ -7,6 +7,7 @@ import argparse
 import asyncio
 import sys
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 
 from rich.console import Console
@@ -32,48 +33,48 @@ ASKED = (
 )
 
 
+def measure(folder: Path, per_second: int, seconds: int) -> list[float]:
+    """Quantiles of the seconds from arrival to row."""
+    posts = per_second * seconds // EVENTS
+    with ExitStack() as stack:
+        kafka, engine = KafkaUnderTest(folder), ClickHouseUnderTest(folder / "clickhouse")
+        kafka.start()
+        stack.callback(kafka.stop)
+        engine.start()
+        stack.callback(engine.stop)
+        asyncio.run(provision(ProvisionOptions(bootstrap=kafka.bootstrap, replication_factor=1)))
+        engine.migrate()
+        storing = sink(
+            kafka.bootstrap, engine.url, engine.user, engine.password, folder / "sink.log",
+            group="bench", chunk_rows=50_000, chunk_age_seconds=0,
+            session_timeout_ms=30_000, heartbeat_interval_ms=3_000,
+        )  # fmt: skip
+        stack.callback(storing.stop)
+        storing.wait_ready()
+        gateway = start_gateway(Variant("gateway"), kafka.bootstrap, folder)
+        stack.callback(gateway.stop)
+        idle = [b""] * CONNECTIONS  # what is sent over them are new events
+        load = Load(gateway.port, idle, GOOD, of_new_events(DEVICES, EVENTS))
+        stack.callback(load.close)
+        load.paced(posts, per_second / EVENTS)
+        wanted = posts * EVENTS
+        wait_until(lambda: int(engine.rows(COUNTED)[0][0]) == wanted, 120, "all rows")
+        return [float(one) for one in engine.rows(ASKED)[0][0]]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--per-second", type=int, default=PER_SECOND, help="events")
     parser.add_argument("--seconds", type=int, default=SECONDS)
     given = parser.parse_args()
-    posts = given.per_second * given.seconds // EVENTS
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        kafka, engine = KafkaUnderTest(folder), ClickHouseUnderTest(folder / "clickhouse")
-        kafka.start()
-        engine.start()
-        try:
-            options = ProvisionOptions(bootstrap=kafka.bootstrap, replication_factor=1)
-            asyncio.run(provision(options))
-            engine.migrate()
-            storing = sink(
-                kafka.bootstrap, engine.url, engine.user, engine.password, folder / "sink.log",
-                group="bench", chunk_rows=50_000, chunk_age_seconds=0,
-                session_timeout_ms=30_000, heartbeat_interval_ms=3_000,
-            )  # fmt: skip
-            storing.wait_ready()
-            gateway = start_gateway(Variant("gateway"), kafka.bootstrap, folder)
-            idle = [b""] * CONNECTIONS  # what is sent over them comes from `new`
-            new = of_new_events(DEVICES, EVENTS)
-            load = Load(gateway.port, idle, GOOD, new)
-            try:
-                load.paced(posts, given.per_second / EVENTS)
-            finally:
-                load.close()
-            wanted = posts * EVENTS
-            wait_until(lambda: int(engine.rows(COUNTED)[0][0]) == wanted, 120, "all rows")
-            seconds = engine.rows(ASKED)[0][0]
-            storing.stop()
-            gateway.stop()
-        finally:
-            kafka.stop()
-            engine.stop()
+        seconds = measure(folder, given.per_second, given.seconds)
     table = Table(
         *[f"p{100 * one:g}" for one in QUANTILES],
         title=f"seconds to be stored, {given.per_second:,} events per second",
     )
-    table.add_row(*[f"{float(one):.2f}" for one in seconds])
+    table.add_row(*[f"{one:.2f}" for one in seconds])
     Console(width=None if sys.stdout.isatty() else 80).print(table)
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from gateway.contract.forgotten import Kind, Wish, mark_of
 from gateway.runtime import GOOD, now_ms
-from sinks.forget.wishes import write_wish
+from sinks.wishes import write_wish
 from tests.builders import make_batch, make_event
 from tests.clickhouse import ClickHouseUnderTest
 from tests.e2e.replay_rig import ROOMY, ReplayRig
