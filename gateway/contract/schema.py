@@ -14,7 +14,7 @@ import msgspec
 from gateway.contract.event import EVENT_TYPES, MAX_SEQUENCE
 from gateway.contract.record import COLUMNS, TIME_QUALITIES, ContextFields, EventFields
 
-CONTRACT_VERSION = "1.0.0"  # the second number rises with a new key; the first never has to
+CONTRACT_VERSION = "1.0.0"  # the second number rises with each new key
 RECORD_SCHEMA_FILE = "app-events.schema.json"
 
 JsonObject = dict[str, Any]
@@ -43,7 +43,7 @@ KEYS: dict[str, tuple[str, JsonObject]] = {
     "crash_type": ("class of the exception, or the signal", {}),
     "crash_reason": ("the exception's own words", {}),
     "crash_stack": ("frames as JSON, or the stack as text", {}),
-    "crash_group": ("the same number for the same crash; beyond 2^53, so no double holds it",
+    "crash_group": ("the same number for the same crash; often more than a double holds exactly",
                     _UINT64),
     "crash_group_version": ("rules that made crash_group", {"minimum": 0, "maximum": 255}),
     "properties": ("what the app adds; values are any JSON", {}),

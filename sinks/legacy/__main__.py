@@ -45,5 +45,6 @@ def legacy_command(
         asyncio.run(main())
     except Misconfigured as error:
         raise fail(str(error), FOUND_WRONG) from None
-    except KafkaError as error:
-        raise fail(f"Kafka at {config.kafka_bootstrap}: {error}", FOUND_WRONG) from None
+    except (KafkaError, TimeoutError) as error:
+        text = f"Kafka at {config.kafka_bootstrap}: {str(error) or 'no answer'}"
+        raise fail(text, FOUND_WRONG) from None

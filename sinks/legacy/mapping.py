@@ -18,7 +18,7 @@ from gateway.runtime import ConfigError
 from sinks.sink import BadCode
 
 TOPIC_PREFIX = "legacy."
-NAMESPACE = UUID("6f1f9f0e-6a55-5d0c-9d55-0d6f2f6f8a11")
+NAMESPACE = UUID("6f1f9f0e-6a55-5d0c-9d55-0d6f2f6f8a11")  # for good: event ids are made of it
 
 Row = dict[str, Any]
 Place = Annotated[

@@ -83,5 +83,5 @@ class Poster:
             ):
                 return answer.status, dict(answer.headers), await answer.read()
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            log.warning("POST: %s", error or type(error).__name__)
+            log.warning("POST: %s", str(error) or type(error).__name__)
             return 0, {}, b""

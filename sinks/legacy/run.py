@@ -27,8 +27,10 @@ log = logging.getLogger(__name__)
 POLL_MS = 500
 NO_LIMIT_MS = 24 * 3600 * 1000  # a gateway that is away must not cost us the partitions
 HOUR_MS = 3_600_000
+START_SECONDS = 30.0
 POLL_SECONDS = 5.0
 COMMIT_SECONDS = 10.0
+CLOSE_SECONDS = 10.0
 
 Records: TypeAlias = "list[ConsumerRecord[bytes, bytes]]"
 
@@ -39,8 +41,11 @@ async def run_legacy(
     stop: asyncio.Event,
     on_ready: Callable[[], None],
 ) -> None:
-    """Turn rows into events until `stop` is set. Raises KafkaError when Kafka is not there at the
-    start, Misconfigured when an operator must act."""
+    """Turn rows into events until `stop` is set.
+
+    Raises KafkaError or TimeoutError when Kafka is not there at the start, Misconfigured when an
+    operator must act.
+    """
     reach = {"bootstrap_servers": config.kafka_bootstrap, **config.client_security()}
     patience = Patience(_chances())
     letters = DeadLetterWriter(reach, lambda: delays(_chances()))
@@ -55,7 +60,8 @@ async def run_legacy(
     )
     stopping = asyncio.create_task(_stop_waits(stop, patience))
     try:
-        await consumer.start()
+        async with asyncio.timeout(START_SECONDS):
+            await consumer.start()
         on_ready()
         async with aiohttp.ClientSession() as session:
             poster = Poster(
@@ -75,7 +81,7 @@ async def run_legacy(
     finally:
         stopping.cancel()
         await letters.close()
-        await consumer.stop()
+        await _close(consumer)
 
 
 async def _poll(
@@ -88,7 +94,7 @@ async def _poll(
             )
             return found
     except (KafkaError, TimeoutError) as error:  # as in a rebalance
-        log.warning("poll: %s", error or type(error).__name__)
+        log.warning("poll: %s", str(error) or type(error).__name__)
         return {}
 
 
@@ -100,7 +106,15 @@ async def _commit(
         async with deadline(COMMIT_SECONDS):
             await consumer.commit({place: offset})
     except (KafkaError, TimeoutError) as error:
-        log.warning("commit: %s", error or type(error).__name__)
+        log.warning("commit: %s", str(error) or type(error).__name__)
+
+
+async def _close(consumer: AIOKafkaConsumer[bytes, bytes]) -> None:
+    try:
+        async with deadline(CLOSE_SECONDS):
+            await consumer.stop()
+    except (KafkaError, OSError, TimeoutError) as error:
+        log.warning("the consumer did not stop: %s", str(error) or type(error).__name__)
 
 
 async def _stop_waits(stop: asyncio.Event, patience: Patience) -> None:
