@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,20 +20,11 @@ from tests.connect import ConnectUnderTest
 from tests.kafka import KafkaUnderTest, make_topic, read_topic, wait_until
 from tests.processes import KEY, GatewayProcess, Process, add_key
 
-FILES = "org.apache.kafka.connect.file.FileStream"
 SECONDS = 40.0
-MAPPING = """
-[crm]
-device_id = "terminal"
-timestamp = "at"
-timestamp_format = "unix_ms"
-type_column = "what"
-types = { LOGIN = "app_open", LOGOUT = "app_close", ABEND = "app_crash" }
-id_columns = ["terminal", "number"]
-sequence = "number"
-context = { "app.version" = "release" }
-properties = { clerk = "clerk" }
-"""
+PAGE = (Path(__file__).parents[2] / "docs" / "CONSUMERS.md").read_text(encoding="utf-8")
+# What people copy from the page is what runs here.
+(MAPPING,) = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
+(FILE_SINK,) = re.findall(r"```\n(name=events-to-a-file\n.*?)```", PAGE, re.DOTALL)
 
 
 @pytest.fixture
@@ -57,12 +49,8 @@ def test_a_file_sink_gets_every_event_as_it_lies_in_kafka(
     sent = [json.dumps(make_record(event_id=str(uuid4()), app_id=app)) for _ in range(50)]
     asyncio.run(_send(kafka.bootstrap, sent))
     file = tmp_path / "events.jsonl"
-    connector = {
-        "name": "events-to-a-file",
-        "connector.class": f"{FILES}SinkConnector",
-        "topics": APP_EVENTS.name,
-        "file": str(file),
-    }
+    connector = dict(line.split("=", 1) for line in FILE_SINK.splitlines())
+    connector["file"] = str(file)
     workers.append(ConnectUnderTest(kafka.bootstrap, tmp_path, connector))
 
     def lines() -> list[str]:
@@ -101,7 +89,7 @@ class Crm:
     def connect(self) -> ConnectUnderTest:
         connector = {
             "name": "crm",
-            "connector.class": f"{FILES}SourceConnector",
+            "connector.class": "org.apache.kafka.connect.file.FileStreamSourceConnector",
             "topic": self.topic,
             "file": str(self.file),
         }
