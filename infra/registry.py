@@ -25,7 +25,7 @@ PREFIXES = {PREFIX: ""}
 SUBJECT = f"{APP_EVENTS.name}-value"
 COMPATIBILITY = "BACKWARD"
 STRICTER = {"BACKWARD_TRANSITIVE", "FULL", "FULL_TRANSITIVE"}  # an operator's choice, and kept
-# Apicurio Registry 3.3 compares no schema of a later draft. The record's means the same in this one.
+# Apicurio Registry 3.3 compares no schema of a later draft; ours means the same in this one.
 DRAFT = "http://json-schema.org/draft-07/schema#"
 MEDIA_TYPE = "application/vnd.schemaregistry.v1+json"
 MAX_ERROR_LENGTH = 500  # characters of what a registry says
