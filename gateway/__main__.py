@@ -1,4 +1,4 @@
-"""telemetry-gateway: serve, keys, config. Arguments, environment, signals and exit codes."""
+"""telemetry-gateway: serve, keys, config, schema. Arguments, environment, signals, exit codes."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from gateway.config import PREFIXES, GatewayConfig
+from gateway.contract.asyncapi import ASYNCAPI_FILE, asyncapi
+from gateway.contract.schema import RECORD_SCHEMA_FILE, as_text, record_schema
 from gateway.edge.keys import KeyStore, KeyStoreError, new_key
 from gateway.options import check
 from gateway.publish.kafka import places
@@ -188,6 +190,27 @@ def config_command() -> None:
     for option in options_of(GatewayConfig, PREFIXES):
         table.add_row(option.variable, shown(config, option), option.meaning)
     Console().print(table)
+
+
+@app.command("schema")
+def schema_command(
+    into: Annotated[Path | None, typer.Option("--into", help="write the files there")] = None,
+) -> None:
+    """Print the JSON Schema of a record, or write it and the topics' AsyncAPI document.
+
+    Example: telemetry-gateway schema --into docs/schemas
+    """
+    files = {RECORD_SCHEMA_FILE: record_schema(), ASYNCAPI_FILE: asyncapi()}
+    if into is None:
+        typer.echo(as_text(files[RECORD_SCHEMA_FILE]), nl=False)
+        return
+    try:
+        into.mkdir(parents=True, exist_ok=True)
+        for name, document in files.items():
+            (into / name).write_text(as_text(document), encoding="utf-8")
+    except OSError as error:
+        typer.echo(f"telemetry-gateway: --into: {error}", err=True)
+        raise typer.Exit(BAD_USAGE) from None
 
 
 @keys_app.command("add")

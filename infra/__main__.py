@@ -30,6 +30,8 @@ from infra.local import state_file
 from infra.local.processes import last_lines
 from infra.local.stack_file import Stack, StackFileError, Wanted, check_brokers, load
 from infra.provision import ProvisionError, ProvisionOptions, provision
+from infra.registry import PREFIXES as REGISTRY_PREFIXES
+from infra.registry import SUBJECT, RegistryAccess, RegistryError, register, registry_schema
 
 app = typer.Typer(
     name="telemetry-infra",
@@ -300,17 +302,38 @@ def env_command(data: DataOption = Path("data")) -> None:
 
 @app.command("provision")
 def provision_command() -> None:
-    """Make the Kafka topics; stop when an existing one differs.
+    """Make the Kafka topics; stop when an existing one differs. With a schema registry, register
+    the record's schema there.
 
     Example: TELEMETRY_KAFKA_BOOTSTRAP=kafka:9092 telemetry-infra provision
     """
-    options = _options()
+    options, registry = _options(), _registry()
     _silence_probes()
     try:
         made = asyncio.run(provision(options))
     except ProvisionError as error:
         raise _fail(str(error), FOUND_WRONG) from None
     typer.echo("\n".join(f"made topic {name}" for name in made) or "all topics are there")
+    if registry.url:
+        _register(registry)
+
+
+def _registry() -> RegistryAccess:
+    try:
+        return load_config(RegistryAccess, REGISTRY_PREFIXES, os.environ)
+    except ConfigError as error:
+        raise _fail(str(error), BAD_USAGE) from None
+
+
+def _register(access: RegistryAccess) -> None:
+    try:
+        found = asyncio.run(register(access, registry_schema()))
+    except ConfigError as error:
+        raise _fail(str(error), BAD_USAGE) from None
+    except RegistryError as error:
+        raise _fail(str(error), FOUND_WRONG) from None
+    verb = "registered" if found.is_new else "the registry has"
+    typer.echo(f"{verb} {SUBJECT} as schema {found.id}")
 
 
 def main() -> None:

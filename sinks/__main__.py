@@ -22,6 +22,7 @@ from sinks.config import PREFIXES, SinkConfig
 from sinks.console.__main__ import app as tokens_app
 from sinks.console.__main__ import console_command
 from sinks.forget.__main__ import forget_command
+from sinks.legacy.__main__ import legacy_command
 from sinks.letters.__main__ import app as letters_app
 from sinks.rebuild.__main__ import replay_command
 from sinks.regroup.__main__ import regroup_command
@@ -41,6 +42,7 @@ app.command("console")(console_command)
 app.command("regroup")(regroup_command)
 app.command("replay")(replay_command)
 app.command("forget")(forget_command)
+app.command("legacy")(legacy_command)
 
 
 @app.command("run")

@@ -25,6 +25,8 @@ from gateway.runtime import options_of
 from gateway.workers.scrape import UP, UP_MEANING
 from infra.__main__ import PREFIXES as INFRA_PREFIXES
 from infra.__main__ import KafkaEnv
+from infra.registry import PREFIXES as REGISTRY_PREFIXES
+from infra.registry import RegistryAccess
 from loadtest.config import PREFIXES as LOADTEST_PREFIXES
 from loadtest.config import LoadtestConfig
 from sinks.alerts import rules as alert_rules
@@ -36,6 +38,8 @@ from sinks.config import PREFIXES as SINK_PREFIXES
 from sinks.config import SinkConfig
 from sinks.console.config import PREFIXES as CONSOLE_PREFIXES
 from sinks.console.config import ConsoleConfig
+from sinks.legacy.config import PREFIXES as LEGACY_PREFIXES
+from sinks.legacy.config import LegacyConfig
 from sinks.metrics import Metrics as SinkMetrics
 from sinks.sink import BadCode
 
@@ -43,7 +47,13 @@ ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 REFERENCE = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
 ARCHITECTURE = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
-PAGES = {"README.md": README, "docs/reference.md": REFERENCE, "ARCHITECTURE.md": ARCHITECTURE}
+CONSUMERS = (ROOT / "docs" / "CONSUMERS.md").read_text(encoding="utf-8")
+PAGES = {
+    "README.md": README,
+    "docs/reference.md": REFERENCE,
+    "docs/CONSUMERS.md": CONSUMERS,
+    "ARCHITECTURE.md": ARCHITECTURE,
+}
 
 CONFIGS: list[tuple[type[Struct], dict[str, str]]] = [
     (GatewayConfig, GATEWAY_PREFIXES),
@@ -51,6 +61,8 @@ CONFIGS: list[tuple[type[Struct], dict[str, str]]] = [
     (AlertsConfig, ALERTS_PREFIXES),
     (ConsoleConfig, CONSOLE_PREFIXES),
     (KafkaEnv, INFRA_PREFIXES),
+    (RegistryAccess, REGISTRY_PREFIXES),
+    (LegacyConfig, LEGACY_PREFIXES),
     (LoadtestConfig, LOADTEST_PREFIXES),
 ]
 
