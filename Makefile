@@ -25,8 +25,9 @@ lint: $(READY)
 check: lint
 	$(BIN)/pytest -q tests/unit tests/test_docs.py
 
+# Two at a time: most of them wait for something. A file's tests stay together.
 test: lint
-	$(BIN)/pytest tests
+	$(BIN)/pytest -n 2 --dist loadfile tests
 
 # What can go wrong, done on purpose for hours: make test-faults [ROW="13 2b"] [SCALE=0.1]
 test-faults: $(READY)
