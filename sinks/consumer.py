@@ -181,7 +181,7 @@ class Fetcher(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's ba
         except TimeoutError:
             return
         except (KafkaError, IllegalStateError) as error:
-            log.warning("fetch: %s", error or type(error).__name__)
+            log.warning("fetch: %s", str(error) or type(error).__name__)
             await asyncio.sleep(IDLE_SECONDS)
             return
         for name, records in got.items():

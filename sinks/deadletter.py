@@ -43,7 +43,7 @@ class DeadLetterWriter:
                     await self._send(topic, partition, bad)
                     return
             except (KafkaError, OSError, TimeoutError) as error:
-                log.warning("dead letters wait: %s", error or type(error).__name__)
+                log.warning("dead letters wait: %s", str(error) or type(error).__name__)
                 await self.close()
             await asyncio.sleep(next(waits))
 

@@ -41,7 +41,7 @@ class KafkaLog:
             async with deadline(self._timeout):
                 described = await self._admin.describe_cluster()
         except (KafkaError, TimeoutError, OSError) as error:
-            raise Retryable(f"Kafka: {error or type(error).__name__}") from None
+            raise Retryable(f"Kafka: {str(error) or type(error).__name__}") from None
         return str(described["cluster_id"])
 
     async def bounds(self, partition: TopicPartition) -> tuple[int, int]:
@@ -51,7 +51,7 @@ class KafkaLog:
                 first = await self._consumer.beginning_offsets([partition])
                 end = await self._consumer.end_offsets([partition])
         except (KafkaError, TimeoutError, OSError) as error:
-            raise Retryable(f"Kafka: {error or type(error).__name__}") from None
+            raise Retryable(f"Kafka: {str(error) or type(error).__name__}") from None
         return first[partition], end[partition]
 
     async def event_id_at(self, partition: TopicPartition, offset: int) -> str | None:
@@ -69,7 +69,7 @@ class KafkaLog:
                 reader.seek(partition, offset)
                 record = await reader.getone(partition)
         except (KafkaError, TimeoutError, OSError) as error:
-            raise Retryable(f"Kafka: {error or type(error).__name__}") from None
+            raise Retryable(f"Kafka: {str(error) or type(error).__name__}") from None
         finally:
             with suppress(KafkaError, TimeoutError, OSError):  # it has read what it should
                 async with deadline(self._timeout):

@@ -88,7 +88,7 @@ async def _until(stop: asyncio.Event, attempt: Callable[[], Awaitable[T]], what:
         except Misconfigured as error:
             raise Stopped(str(error)) from None
         except (sql.Unreachable, Retryable, KafkaError, OSError, TimeoutError) as error:
-            log.warning("%s is not there yet: %s", what, error or type(error).__name__)
+            log.warning("%s is not there yet: %s", what, str(error) or type(error).__name__)
         try:
             async with asyncio.timeout(RETRY_SECONDS):
                 await stop.wait()

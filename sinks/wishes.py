@@ -33,7 +33,7 @@ async def write_wish(reach: Mapping[str, Any], mark: str, wish: Wish) -> None:
             value = msgspec.json.encode(wish)
             await producer.send_and_wait(APP_FORGOTTEN.name, value, mark.encode(), partition=0)
     except (KafkaError, OSError, TimeoutError) as error:
-        raise Retryable(f"Kafka: {error or type(error).__name__}") from None
+        raise Retryable(f"Kafka: {str(error) or type(error).__name__}") from None
     finally:
         await _end(producer.stop())
 
@@ -57,7 +57,7 @@ async def read_wishes(reach: Mapping[str, Any]) -> Wishes:
                     for record in records:
                         wishes.take(record.key, record.value)
     except (KafkaError, OSError, TimeoutError) as error:
-        raise Retryable(f"Kafka: {error or type(error).__name__}") from None
+        raise Retryable(f"Kafka: {str(error) or type(error).__name__}") from None
     finally:
         await _end(consumer.stop())
     return wishes
@@ -70,7 +70,7 @@ async def _exists(reach: Mapping[str, Any]) -> bool:
             await admin.start()
             return APP_FORGOTTEN.name in await admin.list_topics()
     except (KafkaError, OSError, TimeoutError) as error:
-        raise Retryable(f"Kafka: {error or type(error).__name__}") from None
+        raise Retryable(f"Kafka: {str(error) or type(error).__name__}") from None
     finally:
         await _end(admin.close())
 

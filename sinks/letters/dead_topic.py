@@ -57,7 +57,7 @@ class DeadTopic:
         except BaseException as error:
             await _stop(consumer)
             if isinstance(error, KafkaError | OSError | TimeoutError):
-                raise KafkaSilent(f"Kafka: {error or type(error).__name__}") from None
+                raise KafkaSilent(f"Kafka: {str(error) or type(error).__name__}") from None
             raise
         bounds = {name: (first[name], end[name]) for name in dead}
         return cls(consumer, bounds, counts[APP_EVENTS.name])
@@ -102,7 +102,7 @@ class DeadTopic:
                     if got or not left:
                         break
         except (KafkaError, OSError, TimeoutError) as error:
-            raise KafkaSilent(f"Kafka: {error or type(error).__name__}") from None
+            raise KafkaSilent(f"Kafka: {str(error) or type(error).__name__}") from None
         return {name: [letter_of(record) for record in records] for name, records in got.items()}
 
 

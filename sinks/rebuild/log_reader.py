@@ -147,4 +147,4 @@ class LogReader:
 
 
 def _silent(error: BaseException) -> Retryable:
-    return Retryable(f"Kafka: {error or type(error).__name__}")
+    return Retryable(f"Kafka: {str(error) or type(error).__name__}")
