@@ -125,7 +125,13 @@ async def test_letters_are_told_with_their_reason(
 
 
 @pytest.mark.parametrize(
-    "event_id", [str(uuid4()), "nobody's", "00000000-0000-0000-0000-000000000000", ""]
+    "event_id",
+    [
+        "0192f0c0-0000-7000-8000-00000000dead",
+        "nobody's",
+        "00000000-0000-0000-0000-000000000000",
+        "",
+    ],
 )
 def test_an_id_that_nobody_knows_is_said_in_plain_words(
     clickhouse: ClickHouseUnderTest, event_id: str

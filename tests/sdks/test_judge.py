@@ -28,8 +28,8 @@ BASE64 = base64.b64encode(PLAIN).decode()
     ("target", "body", "encoding"),
     [
         ("/", PLAIN, ""),
-        ("/", gzip.compress(PLAIN), "gzip"),
-        ("/", gzip.compress(PLAIN), ""),  # as browsers send it
+        ("/", gzip.compress(PLAIN, mtime=0), "gzip"),
+        ("/", gzip.compress(PLAIN, mtime=0), ""),  # as browsers send it
         ("/", brotli.compress(PLAIN), "br"),
         ("/", urlencode({"data": PLAIN.decode(), "verbose": 1}).encode(), ""),
         ("/", urlencode({"data": BASE64}).encode(), ""),
