@@ -25,9 +25,12 @@ lint: $(READY)
 check: lint
 	$(BIN)/pytest -q tests/unit tests/test_docs.py
 
-# Two at a time: most of them wait for something. A file's tests stay together.
+# Two at a time, as most of them wait for something; a file's tests stay together, and what measures
+# is alone.
+MEASURES := tests/integration/test_bench.py
 test: lint
-	$(BIN)/pytest -n 2 --dist loadfile tests
+	$(BIN)/pytest -n 2 --dist loadfile tests --ignore $(MEASURES)
+	$(BIN)/pytest $(MEASURES)
 
 # What can go wrong, done on purpose for hours: make test-faults [ROW="13 2b"] [SCALE=0.1]
 test-faults: $(READY)
