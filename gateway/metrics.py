@@ -178,8 +178,7 @@ class Metrics:
 
     def answered(self, protocol: str, status: int, seconds: float) -> None:
         """One answer to an ingest request, so long after its head."""
-        counts, labels = self.requests.counts, (protocol, str(status))
-        counts[labels] = counts.get(labels, 0) + 1
+        self.requests.add(protocol, str(status))
         self.request_seconds.observe(seconds)
 
     def watch(self, inflight: InFlight) -> None:

@@ -9,12 +9,12 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from hashlib import blake2b
-from string import hexdigits
 from typing import Annotated
 
 import msgspec
 from msgspec import Meta, Raw, Struct
 
+from gateway.contract.uuid_text import is_uuid
 from sinks.sink import AppHour, Bad, BadCode, Polled, Row
 
 UInt8 = Annotated[int, Meta(ge=0, le=255)]
@@ -77,11 +77,6 @@ class EventRow(Struct, forbid_unknown_fields=True, gc=False):
 
 
 _event = msgspec.json.Decoder(EventRow)
-# What each byte of an id is: a hexadecimal digit, a dash, or something else.
-_KINDS = bytes(
-    ord("h") if chr(one) in hexdigits else one if chr(one) == "-" else 0 for one in range(256)
-)
-_UUID = b"hhhhhhhh-hhhh-hhhh-hhhh-hhhhhhhhhhhh"
 _IDENTITY = blake2b(digest_size=16)
 _any = msgspec.json.Decoder(dict[str, Raw])
 
@@ -91,11 +86,6 @@ def identity_of(app_id: str, device_id: str, event_id: str) -> bytes:
     digest = _IDENTITY.copy()
     digest.update(f"{app_id}\0{device_id}\0{event_id.lower()}".encode("utf-8", "replace"))
     return digest.digest()
-
-
-def _is_uuid(text: str) -> bool:
-    """A third of what a regular expression costs."""
-    return text.encode("utf-8", "replace").translate(_KINDS) == _UUID
 
 
 def read_event(record: Polled) -> Row | Bad:
@@ -118,9 +108,9 @@ def read_event(record: Polled) -> Row | Bad:
     wrong = _wrong_time(event)
     if wrong:
         return _bad(record, BadCode.INVALID_TIME, wrong)
-    if not _is_uuid(event.event_id):
+    if not is_uuid(event.event_id):
         return _bad(record, BadCode.INVALID_RECORD, "event_id is no UUID")
-    if event.session_id is not None and not _is_uuid(event.session_id):
+    if event.session_id is not None and not is_uuid(event.session_id):
         return _bad(record, BadCode.INVALID_RECORD, "session_id is no UUID")
     if event.sequence > MAX_UINT64 or event.crash_group > MAX_UINT64:
         return _bad(record, BadCode.INVALID_RECORD, "a number is beyond UInt64")

@@ -5,17 +5,14 @@ The key file is replaced as a whole, so a reader sees the old one or the new one
 
 from __future__ import annotations
 
-import fcntl
-import os
 import secrets
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 
 import msgspec
 from msgspec import Struct
+
+from gateway.contract.whole_file import locked, replace
 
 MAX_KEY_LENGTH = 128
 KEY_FILE = Path("gateway") / "keys.json"  # below the data folder
@@ -69,7 +66,7 @@ class KeyStore:
         """Take `key` for `app`. The same pair again changes nothing; another app is an error."""
         _check(app, key)
         entry = KeyEntry(sha256=digest(key), app=app, created_at=created_at)
-        with self._locked():
+        with locked(self.path):
             entries = self.load()
             for known in entries:
                 if known.sha256 == entry.sha256:
@@ -82,7 +79,7 @@ class KeyStore:
     def revoke(self, key_or_id: str) -> KeyEntry:
         """Take a key away, named by itself or by its id."""
         hashed = digest(key_or_id)
-        with self._locked():
+        with locked(self.path):
             entries = self.load()
             found = [one for one in entries if one.sha256 == hashed or one.id == key_or_id]
             if len(found) != 1:
@@ -90,21 +87,8 @@ class KeyStore:
             self._save([one for one in entries if one is not found[0]])
         return found[0]
 
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        """One writer at a time, also over processes."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with (self.path.parent / ".keys.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
-
     def _save(self, entries: list[KeyEntry]) -> None:
-        handle, temporary = tempfile.mkstemp(dir=self.path.parent, prefix=".keys")
-        with os.fdopen(handle, "wb") as file:
-            file.write(msgspec.json.format(msgspec.json.encode(_KeyFile(entries))))
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(self.path)
+        replace(self.path, msgspec.json.format(msgspec.json.encode(_KeyFile(entries))))
 
 
 def _check(app: str, key: str) -> None:

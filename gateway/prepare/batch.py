@@ -19,10 +19,10 @@ from gateway.contract.event import (
 )
 from gateway.contract.record import EventFields, Run, encode
 from gateway.contract.topics import APP_EVENTS, MAX_RECORD_BYTES
+from gateway.contract.uuid_text import is_canonical
 from gateway.contract.verdict import Code, Rejected, Rejection
 from gateway.prepare.columns import Columns, Place, duration_of
 from gateway.prepare.context import Origin
-from gateway.prepare.identity import is_canonical
 
 _TOPIC = APP_EVENTS.name
 _PLAIN_TYPES = EVENT_TYPES - CRASH_TYPES

@@ -16,12 +16,12 @@ from gateway.contract.event import (
 )
 from gateway.contract.grouping.group import GROUP_VERSION
 from gateway.contract.record import EventFields, suffix_of
+from gateway.contract.uuid_text import is_canonical
 from gateway.contract.verdict import Code, Rejected
 from gateway.prepare import context as contexts
 from gateway.prepare import crash as crashes
 from gateway.prepare import identity, skew
 from gateway.prepare.context import Origin
-from gateway.prepare.identity import is_canonical
 
 MAX_DURATION_MS = 2**32 - 1
 

@@ -5,18 +5,15 @@ The file is replaced as a whole, so a reader sees the old one or the new one.
 
 from __future__ import annotations
 
-import fcntl
 import hmac
-import os
 import secrets
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 
 import msgspec
 from msgspec import Struct
+
+from gateway.contract.whole_file import locked, replace
 
 ALL_APPS = ""  # an operator's
 MAX_TOKEN_LENGTH = 128
@@ -70,7 +67,7 @@ class TokenStore:
         ):
             raise TokenError("an app name has 1 to 64 letters, digits, dots, dashes, underscores")
         token = secrets.token_urlsafe(24)
-        with self._locked():
+        with locked(self.path):
             entry = Token(sha256=_digest(token), app=app, created_at=created_at)
             self._save([*self.load(), entry])
         return token
@@ -78,7 +75,7 @@ class TokenStore:
     def revoke(self, token_or_id: str) -> Token:
         """Take a token away, named by itself or by its id."""
         hashed = _digest(token_or_id)
-        with self._locked():
+        with locked(self.path):
             tokens = self.load()
             found = [one for one in tokens if one.sha256 == hashed or one.id == token_or_id]
             if len(found) != 1:
@@ -107,18 +104,5 @@ class TokenStore:
                 app = one.app
         return app
 
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        """One writer at a time, also over processes."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with (self.path.parent / ".tokens.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
-
     def _save(self, tokens: list[Token]) -> None:
-        handle, temporary = tempfile.mkstemp(dir=self.path.parent, prefix=".tokens")
-        with os.fdopen(handle, "wb") as file:
-            file.write(msgspec.json.format(msgspec.json.encode(_TokenFile(tokens))))
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(self.path)
+        replace(self.path, msgspec.json.format(msgspec.json.encode(_TokenFile(tokens))))
