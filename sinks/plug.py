@@ -9,34 +9,23 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-import random
-import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Protocol
 
 from aiokafka import TopicPartition
 
 from gateway.contract.topics import APP_EVENTS
-from sinks.brake import Brake
-from sinks.buffer import CutRule, Memory
-from sinks.chunk_writer import ChunkWriter
+from sinks.assembly import Assembly, Storage
 from sinks.config import SinkConfig
 from sinks.consumer import Fetcher, FetchRules
 from sinks.intent import GroupOffsets, Pin
-from sinks.kafka_clients import KafkaClients, reach
-from sinks.kafka_log import KafkaLog
-from sinks.metrics import Metrics
-from sinks.partition import Partition, Parts
+from sinks.kafka_clients import KafkaClients
+from sinks.partition import Partition
 from sinks.pause import Gate, Pause
-from sinks.recovery import Recovery
-from sinks.retry import Patience
 from sinks.rows import read_event
 from sinks.sink import Bad, Ledger, Sink
 
 log = logging.getLogger(__name__)
-
-CHUNKS_AT_WORK = 2
-LEAST_AGE_SECONDS = 1.0
 
 
 class Store(Sink, Ledger, Protocol):
@@ -58,9 +47,15 @@ async def run_store(
     kafka = await KafkaClients.start(config, instance)
     try:
         offsets = GroupOffsets(kafka.consumer, kafka.admin, config.group)
-        work = _Work(config, kafka, offsets, make_store(kafka.cluster))
+        assembly = Assembly(config, kafka, offsets, Gate(_NoPauses()), pace=None)
+        store, window = make_store(kafka.cluster), config.dedup_window_offsets
+        storage = Storage(read_event, store, store, _Told(), math.inf, window)
+
+        def make(assigned: Collection[TopicPartition], pin: Pin) -> dict[TopicPartition, Partition]:
+            return {name: assembly.partition(name, pin, storage) for name in assigned}
+
         rules = FetchRules(config.drain_seconds, config.stall_seconds, instance)
-        fetcher = Fetcher(rules, kafka.consumer, offsets, work.make, work.metrics, on_ready)
+        fetcher = Fetcher(rules, kafka.consumer, offsets, make, assembly.metrics, on_ready)
         kafka.consumer.subscribe([APP_EVENTS.name], listener=fetcher)
         await fetcher.run(stop)
     finally:
@@ -84,54 +79,3 @@ class _NoPauses:
 
     async def end(self, pause_id: str) -> None:
         """There is none."""
-
-
-class _Work:
-    """How the partitions that are assigned to us come to life."""
-
-    def __init__(
-        self, config: SinkConfig, kafka: KafkaClients, offsets: GroupOffsets, store: Store
-    ) -> None:
-        self.metrics = Metrics()
-        self._config = config
-        self._cluster = kafka.cluster
-        self._offsets = offsets
-        self._store = store
-        self._memory = Memory(config.buffer_bytes)
-        self._at_work = asyncio.Semaphore(CHUNKS_AT_WORK)
-        self._gate = Gate(_NoPauses())
-        seconds = config.kafka_request_timeout_ms / 1000
-        self._log = KafkaLog(kafka.consumer, kafka.admin, reach(config), seconds)
-
-    def make(
-        self, assigned: Collection[TopicPartition], pin: Pin
-    ) -> dict[TopicPartition, Partition]:
-        config = self._config
-        age = config.chunk_age_seconds or LEAST_AGE_SECONDS
-        cut = CutRule(config.chunk_rows, config.chunk_bytes, age)
-        window = config.dedup_window_offsets
-        return {name: Partition(name, pin, self._parts(), cut, window) for name in assigned}
-
-    def _parts(self) -> Parts:
-        patience = Patience(_chances())
-        brake = Brake(self._config.brake_dead_letters, self._config.brake_percent)
-        return Parts(
-            cluster=self._cluster,
-            offsets=self._offsets,
-            ledger=self._store,
-            kafka_log=self._log,
-            recovery=Recovery(self._store, self._log, self._cluster, math.inf, self.metrics),
-            writer=ChunkWriter(read_event, self._store, _Told(), brake, self.metrics, patience),
-            patience=patience,
-            memory=self._memory,
-            pace=None,
-            gate=self._gate,
-            at_work=self._at_work,
-            metrics=self.metrics,
-            clock=time.monotonic,
-        )
-
-
-def _chances() -> Iterator[float]:
-    while True:
-        yield random.random()  # noqa: S311  # spreads retries

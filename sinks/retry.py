@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
+import random
 from collections.abc import Iterator
 
 
@@ -18,6 +20,11 @@ def delays(
     for chance in chances:
         yield base * (0.5 + chance)
         base = min(most_seconds, base * 2)
+
+
+def chances() -> Iterator[float]:
+    """Of a process: uniform in [0, 1), without end."""
+    return (random.random() for _ in itertools.repeat(None))  # noqa: S311  # spreads retries
 
 
 class Patience:

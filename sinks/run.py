@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import itertools
 import logging
-import random
-import time
-from collections.abc import Awaitable, Callable, Collection, Iterator
+from collections.abc import Awaitable, Callable, Collection
 from typing import TypeVar
 
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 from msgspec import Struct
 
-from sinks.brake import Brake
-from sinks.buffer import CutRule, Memory, Pace
-from sinks.chunk_writer import ChunkWriter
+from sinks.assembly import Assembly, Storage
+from sinks.buffer import Pace
 from sinks.clickhouse import sql
 from sinks.clickhouse.checks import check_tables
 from sinks.clickhouse.ledger import ClickHouseLedger
@@ -30,12 +26,10 @@ from sinks.deadletter import DeadLetterWriter
 from sinks.health import health_server
 from sinks.intent import GroupOffsets, Pin
 from sinks.kafka_clients import KafkaClients, reach
-from sinks.kafka_log import KafkaLog
 from sinks.metrics import Metrics
-from sinks.partition import Partition, Parts
+from sinks.partition import Partition
 from sinks.pause import Gate
-from sinks.recovery import Recovery
-from sinks.retry import Patience, delays
+from sinks.retry import chances, delays
 from sinks.sink import Misconfigured, Retryable
 
 __all__ = ["Stopped", "run_clickhouse"]
@@ -46,8 +40,6 @@ T = TypeVar("T")
 
 TABLES = (EVENTS, DEAD_LETTERS)
 RETRY_SECONDS = 1.0
-CHUNKS_AT_WORK = 2  # a chunk at work takes several times its bytes; more at once are no faster
-LEAST_AGE_SECONDS = 1.0
 GC_THRESHOLD = 100_000  # the window of ids alone is a million objects, none of them in a circle
 
 
@@ -160,69 +152,39 @@ class _Work:
     ) -> None:
         self.kafka = kafka
         self.offsets = offsets
-        self.metrics = Metrics()
-        self.letters = DeadLetterWriter(reach(config), lambda: delays(_chances()))
+        self.letters = DeadLetterWriter(reach(config), lambda: delays(chances()))
+        self.gate = Gate(ClickHousePauses(clickhouse.client))
         self._config = config
         self._clickhouse = clickhouse
-        self._memory = Memory(config.buffer_bytes)
-        self._pace = None if config.chunk_age_seconds else Pace()
-        self._at_work = asyncio.Semaphore(CHUNKS_AT_WORK)
-        self.gate = Gate(ClickHousePauses(clickhouse.client))
-        seconds = config.kafka_request_timeout_ms / 1000
-        self._log = KafkaLog(kafka.consumer, kafka.admin, reach(config), seconds)
+        pace = None if config.chunk_age_seconds else Pace()
+        self._assembly = Assembly(config, kafka, offsets, self.gate, pace)
+
+    @property
+    def metrics(self) -> Metrics:
+        return self._assembly.metrics
 
     def make(
         self, assigned: Collection[TopicPartition], pin: Pin
     ) -> dict[TopicPartition, Partition]:
         made: dict[TopicPartition, Partition] = {}
         for table in TABLES:
+            storage = self._storage(table)
             names = [name for name in assigned if name.topic == table.topic]
-            cut = _cut(self._config)
-            window = self._config.dedup_window_offsets if table.drops_copies else 0
-            made |= {name: Partition(name, pin, self._parts(table), cut, window) for name in names}
+            made |= {name: self._assembly.partition(name, pin, storage) for name in names}
         return made
 
-    def _parts(self, table: Table) -> Parts:
-        config, cluster = self._config, self.kafka.cluster
-        patience = Patience(_chances())
-        ledger = ClickHouseLedger(self._clickhouse.client, table, cluster)
-        token_seconds = config.token_minutes * 60.0
-        writer = ChunkWriter(
-            table.read,
-            ClickHouseSink(
-                self._clickhouse.client, table, self._clickhouse.settings, _insert_seconds(config)
-            ),
-            self.letters,
-            Brake(config.brake_dead_letters, config.brake_percent),
-            self.metrics,
-            patience,
+    def _storage(self, table: Table) -> Storage:
+        config, client = self._config, self._clickhouse.client
+        return Storage(
+            read=table.read,
+            sink=ClickHouseSink(client, table, self._clickhouse.settings, _insert_seconds(config)),
+            ledger=ClickHouseLedger(client, table, self.kafka.cluster),
+            graveyard=self.letters,
+            token_seconds=config.token_minutes * 60.0,
+            window_offsets=config.dedup_window_offsets if table.drops_copies else 0,
         )
-        return Parts(
-            cluster=cluster,
-            offsets=self.offsets,
-            ledger=ledger,
-            kafka_log=self._log,
-            recovery=Recovery(ledger, self._log, cluster, token_seconds, self.metrics),
-            writer=writer,
-            patience=patience,
-            memory=self._memory,
-            pace=self._pace,
-            gate=self.gate,
-            at_work=self._at_work,
-            metrics=self.metrics,
-            clock=time.monotonic,
-        )
-
-
-def _cut(config: SinkConfig) -> CutRule:
-    age = config.chunk_age_seconds or LEAST_AGE_SECONDS
-    return CutRule(config.chunk_rows, config.chunk_bytes, age)
 
 
 def _insert_seconds(config: SinkConfig) -> float:
     """An insert that outlived its sender's session could come after its successor's first."""
     return min(config.insert_timeout_seconds, 0.8 * config.session_timeout_ms / 1000)
-
-
-def _chances() -> Iterator[float]:
-    return (random.random() for _ in itertools.repeat(None))  # noqa: S311

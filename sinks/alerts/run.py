@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import logging
-import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from aiokafka.errors import KafkaError
 
@@ -27,6 +25,7 @@ from sinks.alerts.watch import Watch
 from sinks.clickhouse import sql
 from sinks.health import health_server
 from sinks.kafka_clients import reach
+from sinks.retry import chances
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +48,7 @@ async def run_alerts(
         return
     state_log = log_type(reach(config), metrics)
     timers = Timers(book.timers, _server(config), metrics, time.monotonic)
-    persistence = Persistence(config.give_up_minutes * 60, config.retry_most_seconds, _chances)
+    persistence = Persistence(config.give_up_minutes * 60, config.retry_most_seconds, chances)
 
     def outbox(state: State) -> Outbox:
         return Outbox(channels, state, state_log.bury, persistence, metrics, now_ms)
@@ -107,7 +106,3 @@ def _server(config: AlertsConfig) -> sql.Server:
         user=config.clickhouse_user,
         password=config.clickhouse_password,
     )
-
-
-def _chances() -> Iterator[float]:
-    return (random.random() for _ in itertools.repeat(None))  # noqa: S311

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import logging
-import random
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
@@ -19,7 +17,7 @@ from sinks.deadline import deadline
 from sinks.legacy import mapping as rows
 from sinks.legacy.config import LegacyConfig
 from sinks.legacy.poster import Poster, TooLarge
-from sinks.retry import Interrupted, Patience, delays
+from sinks.retry import Interrupted, Patience, chances, delays
 from sinks.sink import Bad, BadCode, Polled
 
 log = logging.getLogger(__name__)
@@ -47,8 +45,8 @@ async def run_legacy(
     operator must act.
     """
     reach = {"bootstrap_servers": config.kafka_bootstrap, **config.client_security()}
-    patience = Patience(_chances())
-    letters = DeadLetterWriter(reach, lambda: delays(_chances()))
+    patience = Patience(chances())
+    letters = DeadLetterWriter(reach, lambda: delays(chances()))
     consumer = AIOKafkaConsumer(
         *mappings,
         **reach,
@@ -175,7 +173,3 @@ class LegacyReader:
 
 def _bad(record: Polled, code: BadCode, text: str) -> Bad:
     return Bad(record, code, text, ("", max(0, record.timestamp_ms) // HOUR_MS))
-
-
-def _chances() -> Any:
-    return (random.random() for _ in itertools.repeat(None))  # noqa: S311  # spreads retries

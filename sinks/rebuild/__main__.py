@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
-import random
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -25,7 +22,7 @@ from sinks.kafka_clients import reach
 from sinks.rebuild.log_reader import LogReader
 from sinks.rebuild.log_writer import LogWriter
 from sinks.rebuild.replay import NotSwapped, Period, Replay, Swapped, Tools, begin
-from sinks.retry import Patience
+from sinks.retry import Patience, chances
 from sinks.sink import Misconfigured, Retryable
 from sinks.wishes import read_wishes
 
@@ -113,7 +110,7 @@ async def _replay(
                         client,
                         settings,
                         config.dedup_window_offsets,
-                        Patience(_chances()),
+                        Patience(chances()),
                         await read_wishes(reach(config)),
                     ),
                     pauses=ClickHousePauses(client),
@@ -136,10 +133,6 @@ def _progress() -> Progress:
         TimeRemainingColumn(),
         console=Console(stderr=True),
     )
-
-
-def _chances() -> Iterator[float]:
-    return (random.random() for _ in itertools.repeat(None))  # noqa: S311
 
 
 def _instant(option: str, text: str | None) -> int | None:
