@@ -5,16 +5,16 @@ Kill windows and switched-off deduplication live here, in the tests, not in the 
 
 from __future__ import annotations
 
-import sys
 import threading
 from http.client import HTTPConnection
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from urllib.parse import parse_qs, urlsplit
 
 from msgspec import Struct
 
+from tests.http_serving import Serving, answer
+
 TIMEOUT_SECONDS = 60.0
-HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "content-length"}
 
 
 class Insert(Struct, frozen=True):
@@ -50,15 +50,6 @@ class Harm:
         return False
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """Quiet when whoever asked has been killed meanwhile."""
-        if not isinstance(sys.exception(), OSError):
-            super().handle_error(request, client_address)  # type: ignore[arg-type]  # as given
-
-
 class ClickHouseProxy:
     """Forwards to `target`; `harm` may be exchanged while it runs."""
 
@@ -70,27 +61,11 @@ class ClickHouseProxy:
         self.answered = 0
         self.tokens: list[str] = []
         self._lock = threading.Lock()
-        proxy = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_GET(self) -> None:
-                proxy.forward(self)
-
-            def do_POST(self) -> None:
-                proxy.forward(self)
-
-            def log_message(self, format: str, *args: object) -> None:
-                """Quiet."""
-
-        self._server = _Server(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        self._serving = Serving(self.forward)
+        self.url = self._serving.url
 
     def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        self._serving.close()
 
     def forward(self, request: BaseHTTPRequestHandler) -> None:
         body = request.rfile.read(int(request.headers.get("content-length", "0")))
@@ -99,7 +74,7 @@ class ClickHouseProxy:
         if insert is not None:
             self.harm.before(insert)
             if self.harm.refuses(insert):
-                _answer(request, 503, [], b"Code: 210. DB::NetException: refused. (NETWORK_ERROR)")
+                answer(request, 503, [], b"Code: 210. DB::NetException: refused. (NETWORK_ERROR)")
                 return
             path = self.harm.rewrite(path)
         connection = HTTPConnection(*self._target, timeout=TIMEOUT_SECONDS)
@@ -110,7 +85,7 @@ class ClickHouseProxy:
         connection.close()
         if insert is not None:
             self.harm.after(insert)
-        _answer(request, response.status, response.getheaders(), content)
+        answer(request, response.status, response.getheaders(), content)
         if insert is not None:
             self.answered += 1
             self.harm.answered(insert)
@@ -124,18 +99,3 @@ class ClickHouseProxy:
             self.tokens.append(token)
             table = body[:80].split(b" ")[2].decode("ascii", "replace")
             return Insert(token, table, self.inserts)
-
-
-def _answer(
-    request: BaseHTTPRequestHandler, status: int, headers: list[tuple[str, str]], body: bytes
-) -> None:
-    try:
-        request.send_response(status)
-        for name, value in headers:
-            if name.lower() not in HOP_BY_HOP:
-                request.send_header(name, value)
-        request.send_header("content-length", str(len(body)))
-        request.end_headers()
-        request.wfile.write(body)
-    except OSError:
-        request.close_connection = True  # whoever asked has been killed meanwhile

@@ -5,22 +5,21 @@ Each run of an SDK has a port of its own, so that many can run at the same time.
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
 from http.client import HTTPConnection
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Struct
 
+from tests.http_serving import HOP_BY_HOP, Serving, answer
 from tests.sdks.orders import orders_in
 
 TIMEOUT_SECONDS = 60.0
 CUT = 0  # no answer: the connection ended
-HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "content-length"}
 
 
 class Reply(Struct, frozen=True):
@@ -90,15 +89,6 @@ def answering(status: int, **headers: str) -> Step:
     return lambda request: Reply(status, given)
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """Quiet when an SDK's process has ended meanwhile."""
-        if not isinstance(sys.exception(), OSError):
-            super().handle_error(request, client_address)  # type: ignore[arg-type]  # as given
-
-
 class Lane:
     """The proxy's port for one run: `steps` are for its first POSTs of orders, then all pass."""
 
@@ -108,27 +98,11 @@ class Lane:
         self._lock = threading.Lock()
         self.seen: list[Seen] = []
         self.last_at = time.monotonic()  # anything was asked or answered
-        lane = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_GET(self) -> None:
-                lane.handle(self)
-
-            def do_POST(self) -> None:
-                lane.handle(self)
-
-            def log_message(self, format: str, *args: object) -> None:
-                """Quiet."""
-
-        self._server = _Server(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        self._serving = Serving(self.handle)
+        self.url = self._serving.url
 
     def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        self._serving.close()
 
     def handle(self, handler: BaseHTTPRequestHandler) -> None:
         headers = {name: one for name, one in handler.headers.items() if name.lower() != "host"}
@@ -146,7 +120,10 @@ class Lane:
             now = time.monotonic()
             with self._lock:
                 self.seen.append(Seen(at, now, orders, reply.status, int(asked)))
-        _answer(handler, reply)
+        if reply.status == CUT:
+            handler.close_connection = True
+        else:
+            answer(handler, reply.status, reply.headers, reply.body)
         self.last_at = time.monotonic()
 
 
@@ -160,19 +137,3 @@ def _body(handler: BaseHTTPRequestHandler) -> bytes:
     while handler.rfile.readline().strip():
         pass
     return body
-
-
-def _answer(handler: BaseHTTPRequestHandler, reply: Reply) -> None:
-    if reply.status == CUT:
-        handler.close_connection = True
-        return
-    try:
-        handler.send_response(reply.status)
-        for name, value in reply.headers:
-            if name.lower() not in HOP_BY_HOP:
-                handler.send_header(name, value)
-        handler.send_header("content-length", str(len(reply.body)))
-        handler.end_headers()
-        handler.wfile.write(reply.body)
-    except OSError:
-        handler.close_connection = True  # the SDK has gone meanwhile
