@@ -25,12 +25,12 @@ lint: $(READY)
 check: lint
 	$(BIN)/pytest -q tests/unit tests/test_docs.py
 
-# Two at a time, as most of them wait for something; a file's tests stay together, and what measures
-# is alone.
-MEASURES := tests/integration/test_bench.py
+# Two at a time, as most of them wait for something; a file's tests stay together. Alone are a
+# measurement, and controls that must catch a thawed process before Kafka gives it its work anew.
+ALONE := tests/integration/test_bench.py tests/e2e/test_sink_exact_controls.py
 test: lint
-	$(BIN)/pytest -n 2 --dist loadfile tests --ignore $(MEASURES)
-	$(BIN)/pytest $(MEASURES)
+	$(BIN)/pytest -n 2 --dist loadfile tests $(addprefix --ignore=,$(ALONE))
+	$(BIN)/pytest $(ALONE)
 
 # What can go wrong, done on purpose for hours: make test-faults [ROW="13 2b"] [SCALE=0.1]
 test-faults: $(READY)
