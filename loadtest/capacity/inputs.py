@@ -71,7 +71,7 @@ class CapacityInputs(Struct, frozen=True, kw_only=True):
     ] = 876.0
     broker_event_us: Annotated[
         float, Meta(ge=0, le=1_000_000, description="µs of CPU per event and copy; measured")
-    ] = 3.0
+    ] = 38.7
     broker_cores: Annotated[float, Meta(gt=0, le=1024, description="of a broker; chosen")] = 16.0
     broker_disk_tb: Annotated[float, Meta(gt=0, le=10_000, description="TB; chosen")] = 16.0
     broker_network_mb: Annotated[
@@ -99,7 +99,7 @@ class CapacityInputs(Struct, frozen=True, kw_only=True):
     ] = 11.4
     insert_seconds: Annotated[
         float, Meta(ge=0, le=3600, description="s of CPU of ClickHouse per chunk beside its rows; measured")
-    ] = 0.08
+    ] = 0.082
     inserts_per_second: Annotated[
         float, Meta(ge=5, le=10_000, description="that one ClickHouse server is given; chosen")
     ] = 15.0

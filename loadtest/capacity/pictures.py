@@ -11,7 +11,7 @@ from loadtest.capacity.svg import Axis, Chart, Curve, Points
 
 
 def spread_chart(found: Sequence[Evenness], sigma: float) -> Chart:
-    """How much more the fullest partition has than the mean one, over partitions."""
+    """How far the fullest partition is above the mean of all, over their number."""
     curves = []
     for number, devices in enumerate(sorted({one.devices for one in found}, reverse=True)):
         of_devices = [one for one in found if one.devices == devices]

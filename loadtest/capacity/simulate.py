@@ -31,9 +31,9 @@ HOT_PARTITIONS = (12, 48, 192)
 CELL_DEVICES = 100_000_000  # of the cell whose sinks and gateways are lost: bounded by its sinks
 SHORT = CapacityInputs(devices=CELL_DEVICES, events_days=30, sessions_days=30, summary_days=30)
 SHOWN = (12, 48, 192, 768)  # in the table
-REFILL_US = 5.0
+REFILL_US = 2.0  # to read one id of a window back; measured
 LAG_SECONDS = 300.0
-LOST_SHOWN = 45.0  # minutes
+LOST_SHOWN = 20.0  # minutes
 SESSION_SECONDS = 30.0  # the sink's default
 LOST_MINUTES = 10.0
 LOST = (1 / 3, 1 / 2, 2 / 3)
@@ -62,7 +62,7 @@ def run_simulation(devices: int, sigma: float, seed: int, console: Console) -> S
     lost = {f"{share:.0%} lost": _lost(used, share) for share in LOST}
     return Simulated(
         tables=[
-            _spread_table(found),
+            _spread_table(found, sigma),
             _hot_table(curves, ceiling),
             _lag_table(restart, lags),
             _lost_table(lost),
@@ -128,13 +128,13 @@ def over_at(line: Line) -> float | None:
     return None if line[-1][1] > 0 else last
 
 
-def _spread_table(found: Sequence[Evenness]) -> RenderableType:
+def _spread_table(found: Sequence[Evenness], sigma: float) -> RenderableType:
     table = make_table(["devices"], [f"{one} partitions" for one in SHOWN])
     for devices in sorted({one.devices for one in found}):
         of_devices = {one.partitions: one for one in found if one.devices == devices}
         shares = [f"{of_devices[one].fullest - 1:.2%}" for one in SHOWN]
         table.add_row(f"{devices:,}", *shares)
-    meaning = "How much more than the mean one the fullest partition has."
+    meaning = f"How far the fullest partition is above the mean of all; sigma {sigma:g}."
     return section("How evenly devices load partitions", table, meaning)
 
 

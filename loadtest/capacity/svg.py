@@ -11,12 +11,12 @@ from msgspec import Struct
 Points = Sequence[tuple[float, float]]
 
 WIDTH, HEIGHT = 860, 440
-LEFT, RIGHT, TOP, BOTTOM = 84, 24, 104, 64
-LINE = 21  # pixels of a legend's line
+LEFT, RIGHT, TOP, BOTTOM = 84, 32, 104, 64
 COLOURS = (("#1d5fae", "#7ab6f5"), ("#c2570c", "#f7a35c"), ("#23794a", "#6fd09a"), ("#8a3ea8", "#d59bef"))  # fmt: skip
 INKS = {"ink": ("#1f2937", "#e5e9f0"), "soft": ("#5b6675", "#a3adbb"), "grid": ("#e3e7ec", "#343c49")}  # fmt: skip
 GROUNDS = ("#ffffff", "#161b22")
 TICKS = 6
+FEW_DECADES = 3
 
 
 class Curve(Struct, frozen=True, kw_only=True):
@@ -141,7 +141,7 @@ def _legend(chart: Chart) -> list[str]:
             f'x1="{x:.0f}" x2="{x + 24:.0f}" y1="78" y2="78"/>',
             f'<text class="ink" x="{x + 30:.0f}" y="82">{escape(curve.name)}</text>',
         ]
-        x += 52 + 6.9 * len(curve.name)
+        x += 50 + 6.7 * len(curve.name)
     return parts
 
 
@@ -174,8 +174,12 @@ def _dashes(curve: Curve) -> str:
 
 
 def _decades(axis: Axis) -> list[float]:
-    first, last = math.ceil(math.log10(axis.low)), math.floor(math.log10(axis.high))
-    return [10.0**power for power in range(first, last + 1)]
+    """Powers of ten, and 2 and 5 times them where there are few."""
+    low, high = math.log10(axis.low), math.log10(axis.high)
+    parts = (1, 2, 5) if high - low < FEW_DECADES else (1,)
+    powers = range(math.floor(low), math.ceil(high) + 1)
+    marks = [part * 10.0**power for power in powers for part in parts]
+    return [mark for mark in marks if axis.low <= mark <= axis.high]
 
 
 def _round_steps(axis: Axis) -> list[float]:
