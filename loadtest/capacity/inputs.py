@@ -85,7 +85,7 @@ class CapacityInputs(Struct, frozen=True, kw_only=True):
         float, Meta(gt=0, le=10_000, description="GiB that a sink process may have; chosen")
     ] = 8.0
     sink_base_mib: Annotated[
-        float, Meta(gt=0, le=1_000_000, description="MiB of it without its window; measured")
+        float, Meta(gt=0, le=1_000_000, description="MiB of it without its window; chosen")
     ] = 600.0
     resend_seconds: Annotated[
         float, Meta(ge=0, le=86_400, description="within which a re-sent event is dropped exactly")

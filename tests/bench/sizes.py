@@ -14,10 +14,11 @@ from contextlib import ExitStack
 from datetime import date
 from itertools import cycle
 from pathlib import Path
-from struct import Struct as Layout
+from time import process_time
+from timeit import repeat
 
-from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.record.default_records import DefaultRecordBatchBuilder
+from aiokafka.record.memory_records import MemoryRecords
 from rich.console import Console
 from rich.table import Table
 
@@ -29,8 +30,10 @@ from loadtest.seed import SeedPlan, run_seed
 from sinks.clickhouse.sql import connect
 from tests.bench.candidates import Variant, cpu_seconds, start_gateway
 from tests.bench.generator import Load, request_of
+from tests.bench.sink import records
 from tests.clickhouse import ClickHouseUnderTest
 from tests.kafka import KafkaUnderTest
+from tests.topic_log import keep_as, on_disk
 
 PHONES = 1_000
 WARM, ROUNDS = 8, 5  # times that all is posted: before the broker's CPU is counted, and then
@@ -40,9 +43,6 @@ TABLES = ("events", "sessions", "device_days", "hourly", "crash_groups", "chunks
 CELL = (
     "SELECT length(toString(uniqCombined64State(14)(toString(number)))) FROM numbers(%d)"
 )  # what hourly keeps of the devices of one cell
-
-_batch = Layout(">qi")  # first offset, bytes that follow
-_count = Layout(">i")
 
 
 def posts_of(phones: int) -> list[Post]:
@@ -54,37 +54,6 @@ def bodies_of(posts: Sequence[Post]) -> list[bytes]:
     return [json.dumps(body_of(post, now), separators=(",", ":")).encode() for post in posts]
 
 
-def log_of(folder: Path, topic: str) -> tuple[int, int, int]:
-    """Bytes, batches and records of a topic's segments."""
-    size = batches = records = 0
-    for segment in folder.rglob(f"{topic}-[0-9]*/*.log"):
-        data = segment.read_bytes()
-        at = 0
-        while at + 61 <= len(data):
-            _, length = _batch.unpack_from(data, at)
-            if length <= 0:
-                break
-            (held,) = _count.unpack_from(data, at + 57)
-            size, batches, records = size + length + 12, batches + 1, records + held
-            at += length + 12
-    return size, batches, records
-
-
-async def compress(bootstrap: str, codec: str) -> None:
-    """Let the broker keep the topic in that codec."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
-    await admin.start()
-    try:
-        kept = {
-            "compression.type": codec,
-            "retention.ms": str(APP_EVENTS.retention_ms),
-        }
-        resource = ConfigResource(ConfigResourceType.TOPIC, APP_EVENTS.name, configs=kept)
-        await admin.alter_configs([resource])
-    finally:
-        await admin.close()
-
-
 def in_kafka(folder: Path, codec: str, bodies: Sequence[bytes], connections: int) -> list[str]:
     """A row of the table: everything posted once, by so many connections at a time."""
     with ExitStack() as stack:
@@ -92,7 +61,7 @@ def in_kafka(folder: Path, codec: str, bodies: Sequence[bytes], connections: int
         kafka.start()
         stack.callback(kafka.stop)
         asyncio.run(provision(ProvisionOptions(bootstrap=kafka.bootstrap, replication_factor=1)))
-        asyncio.run(compress(kafka.bootstrap, codec))
+        asyncio.run(keep_as(kafka.bootstrap, APP_EVENTS.name, codec))
         gateway = start_gateway(Variant("gateway"), kafka.bootstrap, folder)
         stack.callback(gateway.stop)
         requests = cycle([request_of(body) for body in bodies])
@@ -101,14 +70,39 @@ def in_kafka(folder: Path, codec: str, bodies: Sequence[bytes], connections: int
         for _ in range(WARM):
             load.run(len(bodies))
         before = cpu_seconds(kafka.pid)
-        _, _, held = log_of(folder, APP_EVENTS.name)
+        before_that = on_disk(folder, APP_EVENTS.name).records
         for _ in range(ROUNDS):
             load.run(len(bodies))
         used = cpu_seconds(kafka.pid) - before
-        size, batches, records = log_of(folder, APP_EVENTS.name)
-    cost = used * 1e6 / (records - held)
-    figures = size / records, records / batches, cost
-    return [f"{one:.1f}" for one in figures] + [f"{records:,}"]
+        log = on_disk(folder, APP_EVENTS.name)
+    cost = used * 1e6 / (log.records - before_that)
+    figures = log.size / log.records, log.records / log.batches, cost
+    return [f"{one:.1f}" for one in figures] + [f"{log.records:,}"]
+
+
+def reading() -> Table:
+    """What a consumer pays to have a batch of a POST's records as bytes, in this process."""
+    table = Table("batch kept as", "CPU µs per event", title="to read batches of 8 records")
+    values = [value for _, value in records(8)]
+    for name, codec in (("none", 0), ("lz4", 3), ("zstd", 4)):
+        builder = DefaultRecordBatchBuilder(
+            magic=2, compression_type=codec, is_transactional=0,
+            producer_id=-1, producer_epoch=-1, base_sequence=-1, batch_size=1_000_000,
+        )  # fmt: skip
+        for offset, value in enumerate(values):
+            builder.append(offset, timestamp=0, key=b"k" * 36, value=value, headers=[])
+        batch = bytes(builder.build())
+        least = min(repeat(lambda one=batch: _read(one), timer=process_time, repeat=9, number=2_000)) / 2_000
+        table.add_row(name, f"{least * 1e6 / len(values):.2f}")
+    return table
+
+
+def _read(batch: bytes) -> None:
+    parsed = MemoryRecords(batch)
+    while (one := parsed.next_batch()) is not None:
+        assert one.validate_crc()
+        for _ in one:
+            pass
 
 
 def on_the_wire(posts: Sequence[Post], bodies: Sequence[bytes]) -> Table:
@@ -162,6 +156,7 @@ def main() -> None:
     posts = posts_of(phones)
     bodies = bodies_of(posts)
     console.print(on_the_wire(posts, bodies))
+    console.print(reading())
     table = Table("topic's codec", "connections", "bytes per event", "events per batch", "broker CPU µs per event", "events")
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
