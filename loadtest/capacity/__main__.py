@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 
 from gateway.runtime import BAD_USAGE
-from loadtest.capacity.inputs import BadInput, CapacityInputs, described, inputs_of
+from loadtest.capacity.inputs import BadInput, described, inputs_of
 from loadtest.capacity.plan import plan
 from loadtest.capacity.report import plan_tables
 
@@ -87,9 +87,7 @@ def _signature() -> inspect.Signature:
     for one in described():
         option = typer.Option(one.option, help=f"{one.meaning} ({one.bounds})")
         kind: Any = Annotated[type(one.default), option]
-        options.append(
-            inspect.Parameter(one.field, keyword, default=one.default, annotation=kind)
-        )
+        options.append(inspect.Parameter(one.field, keyword, default=one.default, annotation=kind))
     return inspect.Signature(options)
 
 

@@ -31,8 +31,7 @@ def curve(
 ) -> list[tuple[float, float]]:
     """Hot devices, and what the fullest of so many partitions takes then."""
     return [
-        (count, fullest(count, partitions, total / partitions, seed).per_second)
-        for count in counts
+        (count, fullest(count, partitions, total / partitions, seed).per_second) for count in counts
     ]
 
 

@@ -1,7 +1,7 @@
 """What a capacity plan is reckoned from: each input with its default, range, unit and source.
 
-`docs/SCALE.md` says where each figure was measured. What is marked "chosen" is nobody's measurement:
-put in your own.
+`docs/SCALE.md` says where each figure was measured. What is marked "chosen" is nobody's
+measurement: put in your own.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import msgspec
 from msgspec import Meta, Struct
 
 from gateway.contract.topics import APP_EVENTS, DAY_MS
-
 
 
 class CapacityInputs(Struct, frozen=True, kw_only=True):
@@ -98,7 +97,10 @@ class CapacityInputs(Struct, frozen=True, kw_only=True):
         float, Meta(gt=0, le=1_000_000, description="µs of CPU of ClickHouse per row; measured")
     ] = 11.4
     insert_seconds: Annotated[
-        float, Meta(ge=0, le=3600, description="s of CPU of ClickHouse per chunk beside its rows; measured")
+        float,
+        Meta(
+            ge=0, le=3600, description="s of CPU of ClickHouse per chunk beside its rows; measured"
+        ),
     ] = 0.082
     inserts_per_second: Annotated[
         float, Meta(ge=5, le=10_000, description="that one ClickHouse server is given; chosen")

@@ -1,4 +1,4 @@
-"""Kafka's placement of many keys at once: murmur2 as `gateway.contract.record` has it, over arrays."""
+"""Where Kafka places many keys: murmur2 as `gateway.contract.record` has it, over arrays."""
 
 from __future__ import annotations
 

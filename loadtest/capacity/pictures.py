@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from loadtest.capacity.hot import HOT_PER_SECOND
 from loadtest.capacity.outages import Line
@@ -40,7 +40,7 @@ def spread_chart(found: Sequence[Evenness], sigma: float) -> Chart:
     )  # fmt: skip
 
 
-def hot_chart(curves: dict[int, Points], per_second: float, ceiling: float) -> Chart:
+def hot_chart(curves: Mapping[int, Points], per_second: float, ceiling: float) -> Chart:
     """What hot devices make of the fullest partition, for each number of partitions."""
     most = max(x for points in curves.values() for x, _ in points)
     return Chart(
@@ -48,9 +48,7 @@ def hot_chart(curves: dict[int, Points], per_second: float, ceiling: float) -> C
         meaning=f"Placed by chance, over {per_second:,.0f} events a second of all others; mean of "
         "many trials.",
         x=Axis(label="hot devices at a time", low=1, high=most, is_log=True),
-        y=Axis(
-            label="fullest partition, events a second", low=100, high=ceiling * 10, is_log=True
-        ),
+        y=Axis(label="fullest partition, events a second", low=100, high=ceiling * 10, is_log=True),
         curves=[
             Curve(name=f"{partitions} partitions", points=points, colour=number, has_dots=True)
             for number, (partitions, points) in enumerate(curves.items())
@@ -87,7 +85,8 @@ def gateways_chart(lines: dict[str, Line], used: float, minutes: float) -> Chart
 
 def _curves(lines: dict[str, Line]) -> list[Curve]:
     return [
-        Curve(name=name, points=line, colour=number) for number, (name, line) in enumerate(lines.items())
+        Curve(name=name, points=line, colour=number)
+        for number, (name, line) in enumerate(lines.items())
     ]
 
 

@@ -1,7 +1,7 @@
-"""From measured costs to what so many devices need. Pure; `docs/SCALE.md` has the formulas in words.
+"""From measured costs to what so many devices need. Pure; `docs/SCALE.md` explains the formulas.
 
-The unit of growth is the *cell*: gateways, a Kafka cluster, sinks and one ClickHouse server of their
-own. A cell is as large as its tightest limit lets it be; past that there are more of them.
+The unit of growth is the *cell*: gateways, a Kafka cluster, sinks and one ClickHouse server of
+their own. A cell is as large as its tightest limit lets it be; past that there are more of them.
 """
 
 from __future__ import annotations

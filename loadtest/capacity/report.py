@@ -84,7 +84,9 @@ def _needs(plan: CapacityPlan) -> RenderableType:
         if inputs.zones > 1
         else "."
     )
-    title = f"What {inputs.devices:,} devices need, {inputs.events_per_device_day:g} events a day each"
+    title = (
+        f"What {inputs.devices:,} devices need, {inputs.events_per_device_day:g} events a day each"
+    )
     return section(title, table, spare + lost)
 
 

@@ -1,4 +1,4 @@
-"""The simulations of one cell, put together: what is asked, what came of it, as tables and plots."""
+"""The simulations put together: what is asked, and what came of it as tables and plots."""
 
 from __future__ import annotations
 

@@ -12,8 +12,18 @@ Points = Sequence[tuple[float, float]]
 
 WIDTH, HEIGHT = 860, 440
 LEFT, RIGHT, TOP, BOTTOM = 84, 32, 104, 64
-COLOURS = (("#1d5fae", "#7ab6f5"), ("#c2570c", "#f7a35c"), ("#23794a", "#6fd09a"), ("#8a3ea8", "#d59bef"))  # fmt: skip
-INKS = {"ink": ("#1f2937", "#e5e9f0"), "soft": ("#5b6675", "#a3adbb"), "grid": ("#e3e7ec", "#343c49")}  # fmt: skip
+# On a light ground, and on a dark one:
+COLOURS = (
+    ("#1d5fae", "#7ab6f5"),
+    ("#c2570c", "#f7a35c"),
+    ("#23794a", "#6fd09a"),
+    ("#8a3ea8", "#d59bef"),
+)
+INKS = {
+    "ink": ("#1f2937", "#e5e9f0"),
+    "soft": ("#5b6675", "#a3adbb"),
+    "grid": ("#e3e7ec", "#343c49"),
+}
 GROUNDS = ("#ffffff", "#161b22")
 TICKS = 6
 FEW_DECADES = 3

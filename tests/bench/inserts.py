@@ -1,5 +1,5 @@
-"""`python -m tests.bench.inserts`: what an insert costs the engine beside its rows, and how long one
-of a full chunk takes; and what an id in a sink's window weighs."""
+"""`python -m tests.bench.inserts`: what an insert costs the engine beside its rows; and what an id in
+a sink's window weighs, and costs to read back."""
 
 from __future__ import annotations
 
@@ -79,9 +79,7 @@ def id_bytes() -> float:
     """Of memory, of one id in the window."""
     window = IdWindow(IDS)
     tracemalloc.start()
-    window.remember(
-        ((one, identity_of("demo", "device", str(uuid4()))) for one in range(IDS)), IDS
-    )
+    window.remember(((one, identity_of("demo", "device", str(uuid4()))) for one in range(IDS)), IDS)
     size, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     return size / len(window)
@@ -89,7 +87,9 @@ def id_bytes() -> float:
 
 def main() -> None:
     argparse.ArgumentParser(description=__doc__).parse_args()
-    table = Table("rows", "CPU ms", "wall ms, median", "CPU µs per row", title=f"{INSERTS} inserts each")
+    table = Table(
+        "rows", "CPU ms", "wall ms, median", "CPU µs per row", title=f"{INSERTS} inserts each"
+    )
     with tempfile.TemporaryDirectory() as temporary:
         engine = ClickHouseUnderTest(Path(temporary))
         engine.start()

@@ -1,5 +1,5 @@
-"""`python -m tests.bench.sizes`: the bytes that an event has on the wire, in Kafka's log, and in each
-table of ClickHouse. No measure of time: it may run beside other work."""
+"""`python -m tests.bench.sizes`: the bytes that an event has on the wire, in Kafka's log, and in
+each table of ClickHouse; and what a topic's codec costs brokers and consumers."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
 from datetime import date
+from functools import partial
 from itertools import cycle
 from pathlib import Path
 from time import process_time
@@ -38,11 +39,12 @@ from tests.topic_log import keep_as, on_disk
 PHONES = 1_000
 WARM, ROUNDS = 8, 5  # times that all is posted: before the broker's CPU is counted, and then
 CODECS = ("producer", "lz4", "zstd")  # producer: as the gateway sends it, which is uncompressed
-SEEDED = SeedPlan(app="demo", events=2_000_000, devices=60_000, days=30, last=date(2026, 11, 1), seed=7)  # fmt: skip
+SEEDED = SeedPlan(
+    app="demo", events=2_000_000, devices=60_000, days=30, last=date(2026, 11, 1), seed=7
+)
 TABLES = ("events", "sessions", "device_days", "hourly", "crash_groups", "chunks")
-CELL = (
-    "SELECT length(toString(uniqCombined64State(14)(toString(number)))) FROM numbers(%d)"
-)  # what hourly keeps of the devices of one cell
+# What hourly keeps of the devices of one cell:
+CELL = "SELECT length(toString(uniqCombined64State(14)(toString(number)))) FROM numbers(%d)"
 
 
 def posts_of(phones: int) -> list[Post]:
@@ -92,7 +94,9 @@ def reading() -> Table:
         for offset, value in enumerate(values):
             builder.append(offset, timestamp=0, key=b"k" * 36, value=value, headers=[])
         batch = bytes(builder.build())
-        least = min(repeat(lambda one=batch: _read(one), timer=process_time, repeat=9, number=2_000)) / 2_000
+        least = (
+            min(repeat(partial(_read, batch), timer=process_time, repeat=9, number=2_000)) / 2_000
+        )
         table.add_row(name, f"{least * 1e6 / len(values):.2f}")
     return table
 
@@ -110,7 +114,9 @@ def on_the_wire(posts: Sequence[Post], bodies: Sequence[bytes]) -> Table:
     head = len(request_of(b""))
     plain = sum(len(one) for one in bodies)
     packed = sum(len(gzip.compress(one, 6)) for one in bodies)
-    table = Table("", "bytes per event", title=f"on the wire: {events / len(posts):.1f} events a POST")
+    table = Table(
+        "", "bytes per event", title=f"on the wire: {events / len(posts):.1f} events a POST"
+    )
     table.add_row("JSON", f"{(plain + head * len(posts)) / events:.1f}")
     table.add_row("gzip", f"{(packed + head * len(posts)) / events:.1f}")
     return table
@@ -130,7 +136,9 @@ def in_clickhouse(folder: Path, plan: SeedPlan) -> Table:
                 await client.close()
 
         events = asyncio.run(fill())
-        table = Table("table", "rows", "bytes per row", "bytes per event", title=f"{events:,} events")
+        table = Table(
+            "table", "rows", "bytes per row", "bytes per event", title=f"{events:,} events"
+        )
         for name in TABLES:
             status, text = engine.ask(f"OPTIMIZE TABLE telemetry.{name} FINAL")
             assert status == 200, text
@@ -157,7 +165,14 @@ def main() -> None:
     bodies = bodies_of(posts)
     console.print(on_the_wire(posts, bodies))
     console.print(reading())
-    table = Table("topic's codec", "connections", "bytes per event", "events per batch", "broker CPU µs per event", "events")
+    table = Table(
+        "topic's codec",
+        "connections",
+        "bytes per event",
+        "events per batch",
+        "broker CPU µs per event",
+        "events",
+    )
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         for codec in CODECS:

@@ -190,7 +190,7 @@ def test_a_partition_takes_its_chunks_one_after_another() -> None:
     ],
 )
 def test_a_value_out_of_range_names_its_option(field: str, value: float, says: str) -> None:
-    with pytest.raises(BadInput, match="^--") as caught:
+    with pytest.raises(BadInput) as caught:
         inputs_of({field: value})
 
     assert str(caught.value).startswith(says)
