@@ -1,5 +1,5 @@
-"""`python -m tests.bench.inserts`: what an insert costs the engine beside its rows; and what an id in
-a sink's window weighs, and costs to read back."""
+"""`python -m tests.bench.inserts`: what an insert costs the engine beside its rows; and what an id
+in a sink's window weighs, and costs to read back."""
 
 from __future__ import annotations
 

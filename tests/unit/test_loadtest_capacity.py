@@ -73,9 +73,9 @@ def test_totals_are_all_cells_together(inputs: CapacityInputs) -> None:
         assert getattr(found.total, name) == getattr(found.cell, name) * found.cells
 
 
-@given(CASES)
-def test_something_runs_everywhere(inputs: CapacityInputs) -> None:
-    cell = plan(inputs).cell
+@given(CASES, st.floats(1, 1e10))
+def test_something_runs_everywhere(inputs: CapacityInputs, devices: float) -> None:
+    cell = needs_of(inputs, devices)
 
     for processes in (cell.gateway_processes, cell.sink_processes):
         assert processes >= 1
