@@ -3,12 +3,15 @@ anew."""
 
 from __future__ import annotations
 
+import io
 import re
 from pathlib import Path
 
+from rich.console import Console
 from typer.testing import CliRunner
 
 from loadtest.__main__ import app
+from loadtest.capacity.simulate import run_simulation
 
 PAGE = Path(__file__).parents[1] / "docs" / "SCALE.md"
 BLOCK = re.compile(r"```\n\$ telemetry-loadtest (plan .*)\n(?:.*\n)*?```\n")
@@ -26,6 +29,18 @@ def filled(text: str) -> str:
     return BLOCK.sub(
         lambda found: f"```\n$ telemetry-loadtest {found[1]}\n{printed(found[1])}\n```\n", text
     )
+
+
+def simulated() -> list[str]:
+    """The tables of the simulation that are the same for any number of devices."""
+    done = run_simulation(1_000, 1.5, 7, Console(file=io.StringIO(), width=100))
+    tables = []
+    for one in done.tables[2:]:
+        console = Console(file=io.StringIO(), width=100, record=True)
+        console.print(one)
+        lines = console.export_text().strip().splitlines()
+        tables.append("\n".join(line.rstrip() for line in lines))
+    return tables
 
 
 if __name__ == "__main__":

@@ -43,7 +43,7 @@ from sinks.legacy.config import PREFIXES as LEGACY_PREFIXES
 from sinks.legacy.config import LegacyConfig
 from sinks.metrics import Metrics as SinkMetrics
 from sinks.sink import BadCode
-from tests.scale_page import PAGE, filled
+from tests.scale_page import PAGE, filled, simulated
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -178,6 +178,13 @@ def test_every_command_is_one(page: str) -> None:
 def test_the_plans_on_scale_are_what_the_command_prints() -> None:
     assert SCALE.count("$ telemetry-loadtest plan ") == 4
     assert filled(SCALE) == SCALE
+
+
+def test_the_outages_on_scale_are_what_is_simulated() -> None:
+    tables = simulated()
+
+    assert len(tables) == 2
+    assert [one for one in tables if f"```\n{one}\n```" not in SCALE] == []
 
 
 def test_every_make_target_of_the_readme_exists() -> None:

@@ -20,14 +20,14 @@ def spread_chart(found: Sequence[Evenness], sigma: float) -> Chart:
         name = f"{devices:,} devices"
         curves += [
             Curve(name=name, points=measured, colour=number, has_dots=True),
-            Curve(name="by formula", points=expected, colour=number, is_dashed=True),
+            Curve(name="", points=expected, colour=number, is_dashed=True),
         ]
     partitions = sorted({one.partitions for one in found})
     values = [y for curve in curves for _, y in curve.points]
     return Chart(
         title="How evenly devices load partitions",
         meaning=f"Every key hashed by murmur2; activity of devices lognormal, sigma {sigma:g}; "
-        "both axes logarithmic.",
+        "dashed: by the formula.",
         x=Axis(
             label="partitions", low=partitions[0], high=partitions[-1], is_log=True,
             ticks=partitions,

@@ -32,7 +32,7 @@ CELL_DEVICES = 100_000_000  # of the cell whose sinks and gateways are lost: bou
 SHORT = CapacityInputs(devices=CELL_DEVICES, events_days=30, sessions_days=30, summary_days=30)
 SHOWN = (12, 48, 192, 768)  # in the table
 REFILL_US = 2.0  # to read one id of a window back; measured
-LAG_SECONDS = 300.0
+LAG_SECONDS = 180.0
 LOST_SHOWN = 20.0  # minutes
 SESSION_SECONDS = 30.0  # the sink's default
 LOST_MINUTES = 10.0

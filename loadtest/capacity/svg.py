@@ -30,7 +30,7 @@ FEW_DECADES = 3
 
 
 class Curve(Struct, frozen=True, kw_only=True):
-    """One line and its name in the legend."""
+    """One line, and its name in the legend; without one it is not there."""
 
     name: str
     points: Points
@@ -146,6 +146,8 @@ def _legend(chart: Chart) -> list[str]:
     parts = []
     x = 20.0
     for curve in chart.curves:
+        if not curve.name:
+            continue
         parts += [
             f'<line class="line{curve.colour}" stroke-width="2"{_dashes(curve)} '
             f'x1="{x:.0f}" x2="{x + 24:.0f}" y1="78" y2="78"/>',
