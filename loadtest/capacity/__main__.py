@@ -14,7 +14,7 @@ from rich.console import Console
 
 from gateway.runtime import BAD_USAGE
 from loadtest.capacity.inputs import BadInput, described, inputs_of
-from loadtest.capacity.plan import plan
+from loadtest.capacity.plan import NoRoom, plan
 from loadtest.capacity.report import plan_tables
 
 WIDTH = 100  # columns of a report; a pipe has no width of its own
@@ -36,7 +36,7 @@ def plan_command(as_json: bool, **given: int | float) -> None:
     """
     try:
         found = plan(inputs_of(given))
-    except BadInput as error:
+    except (BadInput, NoRoom) as error:
         raise _fail(str(error)) from None
     if as_json:
         typer.echo(msgspec.json.format(msgspec.json.encode(found)).decode())

@@ -19,6 +19,10 @@ CHUNK_ROWS = 50_000  # the sink's default
 SINK_INSERTS = 5  # a second, the most that one sink makes of chunks that are not full
 
 
+class NoRoom(Exception):
+    """A cell has no room for a single device. The text says of what there is too little."""
+
+
 class Limit(Struct, frozen=True):
     """What bounds a cell, and at how many devices."""
 
@@ -71,8 +75,10 @@ class CapacityPlan(Struct, frozen=True, kw_only=True):
 
 
 def plan(inputs: CapacityInputs) -> CapacityPlan:
-    """What so many devices need."""
+    """What so many devices need. Raises NoRoom."""
     limits = limits_of(inputs)
+    if limits[0].devices < 1:
+        raise NoRoom(f"not one device fits a cell: too little of the {limits[0].name}")
     cells = math.ceil(inputs.devices / limits[0].devices)
     cell = needs_of(inputs, inputs.devices / cells)
     per_partition = cell.events_per_second_peak / cell.partitions
@@ -142,7 +148,7 @@ def limits_of(inputs: CapacityInputs) -> list[Limit]:
     standing = sinks / _spare(inputs)  # when a zone is lost
     disk = inputs.server_disk_tb * TB * used - hourly_bytes(inputs)
     cores = inputs.server_cores * inputs.server_insert_percent / 100 * used
-    busy = max(0.0, cores - inputs.inserts_per_second * inputs.insert_seconds)
+    busy = cores - inputs.inserts_per_second * inputs.insert_seconds
     memory = inputs.sink_memory_gib * GIB - inputs.sink_base_mib * MIB
     window = inputs.resend_seconds * inputs.window_id_bytes * per_device
     found = {
@@ -156,7 +162,7 @@ def limits_of(inputs: CapacityInputs) -> list[Limit]:
         ),
     }
     limits = [
-        Limit(name, max(1, math.floor(min(devices, 1e15)))) for name, devices in found.items()
+        Limit(name, math.floor(min(max(0.0, devices), 1e15))) for name, devices in found.items()
     ]
     return sorted(limits, key=lambda one: one.devices)
 
