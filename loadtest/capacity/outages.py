@@ -123,10 +123,3 @@ def on_phones(used: float, lost: float, outage_seconds: float, seconds: float) -
         return full * (1 - lost) if now < outage_seconds else full
 
     return backlog(1.0, capacity, seconds)
-
-
-def catch_up_seconds(outage_seconds: float, per_second: float, ceiling: float) -> float:
-    """From the end of an outage until nothing waits: what came meanwhile, at what is to spare."""
-    if ceiling <= per_second:
-        return float("inf")
-    return outage_seconds * per_second / (ceiling - per_second)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 from rich.console import Console, RenderableType
@@ -19,7 +19,7 @@ from loadtest.capacity.outages import (
     static_lag,
 )
 from loadtest.capacity.pictures import gateways_chart, hot_chart, lag_chart, spread_chart
-from loadtest.capacity.plan import CHUNK_ROWS, partition_rows_per_second, plan
+from loadtest.capacity.plan import CHUNK_ROWS, CapacityPlan, plan
 from loadtest.capacity.spread import Evenness, evenness, loads
 from loadtest.capacity.svg import draw
 from loadtest.tables import make_table, number, section
@@ -50,7 +50,7 @@ def run_simulation(devices: int, sigma: float, seed: int, console: Console) -> S
     """All of it; the first part shows its progress."""
     found = spread(devices, sigma, seed, console)
     cell = plan(SHORT)
-    ceiling = partition_rows_per_second(SHORT)
+    ceiling = cell.partition_rows_per_second
     per_second = cell.cell.events_per_second_peak
     curves = {
         partitions: hot.curve(HOT_DEVICES, partitions, per_second, seed)
@@ -63,7 +63,7 @@ def run_simulation(devices: int, sigma: float, seed: int, console: Console) -> S
     return Simulated(
         tables=[
             _spread_table(found, sigma),
-            _hot_table(curves, ceiling),
+            _hot_table(curves, cell),
             _lag_table(restart, lags),
             _lost_table(lost),
         ],
@@ -138,12 +138,19 @@ def _spread_table(found: Sequence[Evenness], sigma: float) -> RenderableType:
     return section("How evenly devices load partitions", table, meaning)
 
 
-def _hot_table(curves: dict[int, list[tuple[float, float]]], ceiling: float) -> RenderableType:
+def _hot_table(
+    curves: Mapping[int, Sequence[tuple[float, float]]], cell: CapacityPlan
+) -> RenderableType:
+    ceiling = cell.partition_rows_per_second
     table = make_table(["hot devices"], [f"{one} partitions" for one in curves])
     for place, count in enumerate(HOT_DEVICES):
         shares = [f"{points[place][1] / ceiling:.0%}" for points in curves.values()]
         table.add_row(number(count), *shares)
-    meaning = "Load of the fullest partition against what one can take; above 100% it lags."
+    spans = hot.window_seconds(cell.window_offsets, cell.events_per_partition, 1)
+    meaning = (
+        "Load of the fullest partition against what one can take; above 100% it lags. The window "
+        f"of ids spans {SHORT.resend_seconds:g} s, {spans:.0f} s beside a hot device."
+    )
     return section("Hot devices, 1,000 events a second each", table, meaning)
 
 

@@ -22,7 +22,6 @@ from loadtest.capacity.outages import (
     STEP,
     Restart,
     backlog,
-    catch_up_seconds,
     dynamic_lag,
     killed_lag,
     on_phones,
@@ -131,6 +130,11 @@ def test_a_backlog_is_what_came_and_was_not_taken() -> None:
     assert line[-1] == (20.0, 0.0)
 
 
+def catch_up_seconds(outage_seconds: float, per_second: float, ceiling: float) -> float:
+    """The page's formula: from the end of an outage until nothing waits."""
+    return outage_seconds * per_second / (ceiling - per_second)
+
+
 RESTARTS = st.builds(
     Restart,
     sinks=st.integers(2, 12),
@@ -177,9 +181,10 @@ def test_gateways_lost_within_what_is_to_spare_are_not_noticed() -> None:
 
 
 def test_who_takes_no_more_than_comes_never_catches_up() -> None:
-    assert catch_up_seconds(1, 10, 10) == math.inf
-    assert catch_up_seconds(60, 10, 40) == 20
-    assert over_at([(0.0, 1.0), (1.0, 2.0)]) is None
+    line = backlog(10.0, lambda now: 0.0 if now < 5 else 10.0, 100)
+
+    assert line[-1][1] == worst(line) == 50
+    assert over_at(line) is None
 
 
 def test_the_sinks_of_the_simulation_are_those_of_the_plan() -> None:
