@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+from importlib.resources import files
 
 import msgspec
 import pytest
@@ -14,6 +16,8 @@ from gateway.runtime import BAD_USAGE
 from loadtest.__main__ import app
 from loadtest.capacity.inputs import BadInput, CapacityInputs, described, inputs_of
 from loadtest.capacity.plan import (
+    CHUNK_ROWS,
+    SINK_INSERTS,
     CapacityPlan,
     Needs,
     device_bytes,
@@ -24,6 +28,9 @@ from loadtest.capacity.plan import (
     partition_rows_per_second,
     plan,
 )
+from loadtest.capacity.simulate import SESSION_SECONDS
+from sinks.buffer import Pace
+from sinks.config import SinkConfig
 
 CASES = st.builds(
     CapacityInputs,
@@ -177,6 +184,28 @@ def test_a_partition_takes_its_chunks_one_after_another() -> None:
     inputs = CapacityInputs(sink_row_us=10, engine_row_us=8, insert_seconds=0.1)
 
     assert partition_rows_per_second(inputs) == pytest.approx(50_000 / (50_000 * 18e-6 + 0.1))
+
+
+def test_what_the_sink_and_its_tables_do_by_default_is_what_is_reckoned_with() -> None:
+    schema = files("sinks.clickhouse") / "schema"
+    ttls = {
+        name: float(re.findall(r"^TTL .*INTERVAL (\d+) DAY", text, re.MULTILINE)[0])
+        for name, text in (
+            (one, (schema / f"{one}.sql").read_text(encoding="utf-8"))
+            for one in ("0001_events", "0002_sessions", "0003_device_days", "0004_hourly")
+        )
+    }
+    inputs = CapacityInputs()
+
+    assert ttls == {
+        "0001_events": inputs.events_days,
+        "0002_sessions": inputs.sessions_days,
+        "0003_device_days": inputs.summary_days,
+        "0004_hourly": inputs.summary_days,
+    }
+    assert SinkConfig().chunk_rows == CHUNK_ROWS
+    assert Pace.INSERTS_PER_SECOND == SINK_INSERTS
+    assert SinkConfig().session_timeout_ms == SESSION_SECONDS * 1000
 
 
 @pytest.mark.parametrize(
