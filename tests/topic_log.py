@@ -10,7 +10,9 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from msgspec import Struct
 
 HEAD_BYTES = 61  # of a batch, before its records
+ATTRIBUTES_AT, CODEC = 21, 0b111  # where they stand in it, and the bits that name the codec
 _lengths = Layout(">qi")  # first offset, bytes that follow
+_attributes = Layout(">h")
 _count = Layout(">i")  # of records, the head's last field
 
 
@@ -19,12 +21,13 @@ class OnDisk(Struct, frozen=True):
 
     size: int  # bytes
     batches: int
+    compressed: int  # of them
     records: int
 
 
 def on_disk(folder: Path, topic: str) -> OnDisk:
     """Read below a broker's folder; what is allocated and not written does not count."""
-    size = batches = records = 0
+    size = batches = compressed = records = 0
     for segment in folder.rglob(f"{topic}-[0-9]*/*.log"):
         data = segment.read_bytes()
         at = 0
@@ -33,13 +36,17 @@ def on_disk(folder: Path, topic: str) -> OnDisk:
             if length <= 0:
                 break
             (held,) = _count.unpack_from(data, at + HEAD_BYTES - _count.size)
+            (attributes,) = _attributes.unpack_from(data, at + ATTRIBUTES_AT)
+            batches += 1
+            compressed += attributes & CODEC != 0
+            records += held
+            size += _lengths.size + length
             at += _lengths.size + length
-            size, batches, records = size + _lengths.size + length, batches + 1, records + held
-    return OnDisk(size, batches, records)
+    return OnDisk(size, batches, compressed, records)
 
 
 async def keep_as(bootstrap: str, topic: str, codec: str) -> None:
-    """Let the broker keep what comes from now on in that codec; `producer`: as it comes."""
+    """Let the broker keep what comes in that codec, soon; `producer`: as it comes."""
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     await admin.start()
     try:
