@@ -20,14 +20,18 @@ class OnDisk(Struct, frozen=True):
     """What all segments of a topic hold."""
 
     size: int  # bytes
-    batches: int
-    compressed: int  # of them
     records: int
+    codecs: list[int]  # of each batch, in the order of each partition; 0: none
+
+    @property
+    def batches(self) -> int:
+        return len(self.codecs)
 
 
 def on_disk(folder: Path, topic: str) -> OnDisk:
     """Read below a broker's folder; what is allocated and not written does not count."""
-    size = batches = compressed = records = 0
+    size = records = 0
+    codecs: list[int] = []
     for segment in folder.rglob(f"{topic}-[0-9]*/*.log"):
         data = segment.read_bytes()
         at = 0
@@ -37,12 +41,11 @@ def on_disk(folder: Path, topic: str) -> OnDisk:
                 break
             (held,) = _count.unpack_from(data, at + HEAD_BYTES - _count.size)
             (attributes,) = _attributes.unpack_from(data, at + ATTRIBUTES_AT)
-            batches += 1
-            compressed += attributes & CODEC != 0
+            codecs.append(attributes & CODEC)
             records += held
             size += _lengths.size + length
             at += _lengths.size + length
-    return OnDisk(size, batches, compressed, records)
+    return OnDisk(size, records, codecs)
 
 
 async def keep_as(bootstrap: str, topic: str, codec: str) -> None:
