@@ -27,6 +27,7 @@ from infra.__main__ import PREFIXES as INFRA_PREFIXES
 from infra.__main__ import KafkaEnv
 from infra.registry import PREFIXES as REGISTRY_PREFIXES
 from infra.registry import RegistryAccess
+from loadtest.capacity.inputs import described
 from loadtest.config import PREFIXES as LOADTEST_PREFIXES
 from loadtest.config import LoadtestConfig
 from sinks.alerts import rules as alert_rules
@@ -42,16 +43,19 @@ from sinks.legacy.config import PREFIXES as LEGACY_PREFIXES
 from sinks.legacy.config import LegacyConfig
 from sinks.metrics import Metrics as SinkMetrics
 from sinks.sink import BadCode
+from tests.scale_page import PAGE, filled, simulated
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 REFERENCE = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
 ARCHITECTURE = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
 CONSUMERS = (ROOT / "docs" / "CONSUMERS.md").read_text(encoding="utf-8")
+SCALE = PAGE.read_text(encoding="utf-8")
 PAGES = {
     "README.md": README,
     "docs/reference.md": REFERENCE,
     "docs/CONSUMERS.md": CONSUMERS,
+    "docs/SCALE.md": SCALE,
     "ARCHITECTURE.md": ARCHITECTURE,
 }
 
@@ -112,6 +116,12 @@ def _toml(field: msgspec.structs.FieldInfo) -> str:
     return msgspec.json.encode(default).decode()
 
 
+def capacity_rows() -> Iterator[str]:
+    """A row for each input of a capacity plan."""
+    for one in described():
+        yield f"| `{one.option}` | {one.default:,} | {one.bounds} | {one.meaning} |"
+
+
 def query_rows() -> Iterator[str]:
     for name in sql.names():
         query = sql.load(name)
@@ -122,7 +132,7 @@ def query_rows() -> Iterator[str]:
 
 @pytest.mark.parametrize(
     "row",
-    [*option_rows(), *metric_rows(), *topic_rows(), *query_rows(), *rule_rows()],
+    [*option_rows(), *metric_rows(), *topic_rows(), *query_rows(), *rule_rows(), *capacity_rows()],
     ids=lambda row: row[:60],
 )
 def test_the_reference_has_the_row(row: str) -> None:
@@ -163,6 +173,18 @@ def test_every_command_is_one(page: str) -> None:
         asked = [sys.executable, "-m", modules[script], command, "--help"]
         done = subprocess.run(asked, capture_output=True, timeout=60, check=False)
         assert done.returncode == 0, f"telemetry-{script} {command}"
+
+
+def test_the_plans_on_scale_are_what_the_command_prints() -> None:
+    assert SCALE.count("$ telemetry-loadtest plan ") == 4
+    assert filled(SCALE) == SCALE
+
+
+def test_the_outages_on_scale_are_what_is_simulated() -> None:
+    tables = simulated()
+
+    assert len(tables) == 2
+    assert [one for one in tables if f"```\n{one}\n```" not in SCALE] == []
 
 
 def test_every_make_target_of_the_readme_exists() -> None:
