@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from typing import TypeVar
 
 from aiokafka import TopicPartition
 from msgspec import Struct
@@ -22,6 +24,8 @@ from sinks.recovery import PartitionLog, Recovery, Resume
 from sinks.retry import Interrupted, Patience
 from sinks.sink import Chunk, Ledger, Polled, Retryable
 from sinks.window import IdWindow
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -173,13 +177,7 @@ class Partition:
     async def _pass_gate(self) -> None:
         """Know of a pause before the first chunk: an owner before may have agreed to it."""
         self._gate.wakes.add(self._wake.set)
-        waits = self._patience.waits()
-        while True:
-            try:
-                return await self._gate.look()
-            except Retryable as error:
-                log.warning("%s waits: %s", self.label, error)
-                await self._patience.sleep(next(waits))
+        await self._until_answered(self._gate.look, "the look for a pause")
 
     async def _rest(self, pause_id: str) -> None:
         """Store nothing until the pause is over. Raises Interrupted when told to stop meanwhile."""
@@ -220,16 +218,7 @@ class Partition:
 
     async def _recover(self) -> None:
         """Find where to go on; store again a chunk that was announced."""
-        waits = self._patience.waits()
-        while True:
-            try:
-                resume = await self._resume()
-                stored = await self._stored(resume)
-                await self._fill_window(resume.offset)
-                break
-            except Retryable as error:
-                log.warning("recovery of %s waits: %s", self.label, error)
-                await self._patience.sleep(next(waits))
+        resume, stored = await self._until_answered(self._found, "recovery")
         self.expect = self.position = resume.offset
         self._is_replaying = resume.end is not None
         self._log.seek(self.name, resume.offset)
@@ -237,6 +226,21 @@ class Partition:
         log.info("%s: resume at %d, chunk end %s", self.label, resume.offset, resume.end)
         if resume.end is not None:
             await self._replay(resume.end, stored)
+
+    async def _found(self) -> tuple[Resume, set[int] | None]:
+        resume = await self._resume()
+        stored = await self._stored(resume)
+        await self._fill_window(resume.offset)
+        return resume, stored
+
+    async def _until_answered(self, ask: Callable[[], Awaitable[T]], what: str) -> T:
+        waits = self._patience.waits()
+        while True:
+            try:
+                return await ask()
+            except Retryable as error:
+                log.warning("%s of %s waits: %s", what, self.label, error)
+                await self._patience.sleep(next(waits))
 
     async def _resume(self) -> Resume:
         """An intent is in force before its chunk is stored again: it fences others off, and a
@@ -267,7 +271,11 @@ class Partition:
         self._window.remember(found, position)
 
     async def _replay(self, end: int, stored: set[int] | None) -> None:
-        """Exactly the old bounds: the token then makes it no insert, or completes a torn one."""
+        """Exactly the old bounds: the token then makes it no insert, or completes a torn one.
+
+        When it was none, merges may have taken rows before the chunk for copies in it, and what was
+        chosen now is not what was inserted then. So the window is filled from the rows again.
+        """
         while self.expect < end:
             if self._is_stopping:
                 raise Interrupted
@@ -278,6 +286,7 @@ class Partition:
             records = self._buffer.cut_before(end, self._clock())
             self._note_holding()
             await self._store(end, records, stored)
+        await self._until_answered(partial(self._fill_window, end), "the window")
         await self._acknowledge()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sinks.buffer import CutRule
@@ -71,7 +71,10 @@ def test_any_lives_of_owners_store_each_first_occurrence_once(
 
 
 @settings(deadline=None)
-@given(Lives, st.lists(st.integers(0, 9), min_size=1, max_size=40), st.booleans())
+@given(
+    lives=Lives, log=st.lists(st.integers(0, 9), min_size=1, max_size=40), merges=st.booleans()
+)
+@example(lives=[(4, 2, False)], log=[0] * 11, merges=True)  # a repeated chunk had healed a row
 def test_any_lives_of_owners_store_the_same_rows_as_one_that_never_dies(
     lives: list[tuple[int, int, bool]], log: list[int], merges: bool
 ) -> None:
