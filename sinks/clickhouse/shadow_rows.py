@@ -165,9 +165,7 @@ class ShadowRows:
             ((missing, first),) = await self._rows(_lacking(DATABASE, SHADOW), **of)
             ((regained, _),) = await self._rows(_lacking(SHADOW, DATABASE), **of)
             ((doubled,),) = await self._rows(_DOUBLED, **of)
-            found.append(
-                Compared(source, app_id, live, rebuilt, missing, first, regained, doubled)
-            )
+            found.append(Compared(source, app_id, live, rebuilt, missing, first, regained, doubled))
         return found
 
     async def view_rows(self, database: str, table: str) -> dict[str, int]:

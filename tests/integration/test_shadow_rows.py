@@ -46,7 +46,7 @@ class Tables:
     async def places(self, database: str, app_id: str) -> list[tuple[int, int]]:
         """Log and offset of each row."""
         found = await self._client.query(
-            f"SELECT kafka_topic, kafka_offset FROM {database}.events"  # noqa: S608
+            f"SELECT kafka_topic, kafka_offset FROM {database}.events"
             " WHERE app_id = {app:String} ORDER BY ALL",
             parameters={"app": app_id},
         )
@@ -55,7 +55,7 @@ class Tables:
 
     async def compare(self, end: int = NO_END) -> list[Compared]:
         rows = ShadowRows(self._client, await known_settings(self._client))
-        found = await rows.compare({source: (0, end) for source in self.sources})
+        found = await rows.compare(dict.fromkeys(self.sources, (0, end)))
         return sorted(found, key=lambda one: self.sources.index(one.source))
 
 

@@ -71,9 +71,7 @@ def test_any_lives_of_owners_store_each_first_occurrence_once(
 
 
 @settings(deadline=None)
-@given(
-    lives=Lives, log=st.lists(st.integers(0, 9), min_size=1, max_size=40), merges=st.booleans()
-)
+@given(lives=Lives, log=st.lists(st.integers(0, 9), min_size=1, max_size=40), merges=st.booleans())
 @example(lives=[(4, 2, False)], log=[0] * 11, merges=True)  # a repeated chunk had healed a row
 def test_any_lives_of_owners_store_the_same_rows_as_one_that_never_dies(
     lives: list[tuple[int, int, bool]], log: list[int], merges: bool
