@@ -13,14 +13,12 @@ from sinks.clickhouse.tables import Table
 from sinks.rows import identity_of
 from sinks.sink import Polled, Row, StoredChunk
 
+AT_ONCE = 500  # ids in a question: they go into a URL
 FORGOTTEN_SECONDS = 2**31  # the age of a chunk whose token lies with a table before the last swap
 
 _PLACE = """kafka_cluster = {cluster:String}
   AND kafka_topic = {topic:String}
   AND kafka_partition = {partition:UInt16}"""
-
-
-AT_ONCE = 500  # ids in a question: it goes into a URL
 
 
 class _Named(Struct):
@@ -83,9 +81,8 @@ ORDER BY kafka_offset
             return set()
         start, end = records[0].offset, records[-1].offset + 1
         stored = await self.identities(topic, partition, start, end)
-        found = {offset for offset, _ in stored} | await self._forgotten(
-            topic, partition, start, end
-        )
+        found = {offset for offset, _ in stored}
+        found |= await self._forgotten(topic, partition, start, end)
         rows = [one for one in map(self._table.read, records) if isinstance(one, Row)]
         missing = [row for row in rows if row.identity and row.offset not in found]
         for first in range(0, len(missing), AT_ONCE):
@@ -96,10 +93,11 @@ ORDER BY kafka_offset
         sql = f"""
 SELECT app_id, device_id, toString(event_id)
 FROM {self._table.name}
-WHERE event_id IN {{ids:Array(UUID)}}
+WHERE app_id IN {{apps:Array(String)}} AND event_id IN {{ids:Array(UUID)}}
 """  # noqa: S608  # constants only; values are server-side parameters
         ids = [msgspec.json.decode(row.value, type=_Named).event_id for row in rows]
-        found = await guarded(self._client.query(sql, parameters={"ids": ids}))
+        values = {"ids": ids, "apps": sorted({row.bucket[0] for row in rows})}
+        found = await guarded(self._client.query(sql, parameters=values))
         stored = {identity_of(*row) for row in found.result_rows}
         return {row.offset for row in rows if row.identity in stored}
 

@@ -174,7 +174,7 @@ SELECT
     (SELECT sum(events) FROM telemetry.hourly WHERE app_id = {app:String}),
     (SELECT count() FROM (
         SELECT any(chunk_end) - chunk_start AS records FROM telemetry.chunks FINAL
-        GROUP BY kafka_cluster, kafka_topic, kafka_partition, chunk_start
+        WHERE kafka_topic = 'app-events' GROUP BY kafka_partition, chunk_start
         HAVING records != sum(inserted + duplicates + dead)))
 """
 
