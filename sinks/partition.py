@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from typing import TypeVar
 
 from aiokafka import TopicPartition
 from msgspec import Struct
@@ -22,6 +24,8 @@ from sinks.recovery import PartitionLog, Recovery, Resume
 from sinks.retry import Interrupted, Patience
 from sinks.sink import Chunk, Ledger, Polled, Retryable, bytes_of
 from sinks.window import IdWindow
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -173,13 +177,7 @@ class Partition:
     async def _pass_gate(self) -> None:
         """Know of a pause before the first chunk: an owner before may have agreed to it."""
         self._gate.wakes.add(self._wake.set)
-        waits = self._patience.waits()
-        while True:
-            try:
-                return await self._gate.look()
-            except Retryable as error:
-                log.warning("%s waits: %s", self.label, error)
-                await self._patience.sleep(next(waits))
+        await self._until_answered(self._gate.look, "the look for a pause")
 
     async def _rest(self, pause_id: str) -> None:
         """Store nothing until the pause is over. Raises Interrupted when told to stop meanwhile."""
@@ -220,23 +218,28 @@ class Partition:
 
     async def _recover(self) -> None:
         """Find where to go on; store again a chunk that was announced."""
-        waits = self._patience.waits()
-        while True:
-            try:
-                resume = await self._resume()
-                stored = await self._stored(resume)
-                await self._fill_window(resume.offset)
-                break
-            except Retryable as error:
-                log.warning("recovery of %s waits: %s", self.label, error)
-                await self._patience.sleep(next(waits))
+        resume = await self._until_answered(self._found, "recovery")
         self.expect = self.position = resume.offset
         self._is_replaying = resume.end is not None
         self._log.seek(self.name, resume.offset)
         self.is_ready = True
         log.info("%s: resume at %d, chunk end %s", self.label, resume.offset, resume.end)
         if resume.end is not None:
-            await self._replay(resume.end, stored)
+            await self._replay(resume.end, is_old=resume.is_old)
+
+    async def _found(self) -> Resume:
+        resume = await self._resume()
+        await self._fill_window(resume.offset)
+        return resume
+
+    async def _until_answered(self, ask: Callable[[], Awaitable[T]], what: str) -> T:
+        waits = self._patience.waits()
+        while True:
+            try:
+                return await ask()
+            except Retryable as error:
+                log.warning("%s of %s waits: %s", what, self.label, error)
+                await self._patience.sleep(next(waits))
 
     async def _resume(self) -> Resume:
         """An intent is in force before its chunk is stored again: it fences others off, and a
@@ -248,15 +251,6 @@ class Partition:
             await self._offsets.commit(self.name, self._pin, resume.offset, metadata)
         return resume
 
-    async def _stored(self, resume: Resume) -> set[int] | None:
-        """The offsets of a chunk that are done, for one whose token may be forgotten."""
-        if resume.end is None or not resume.is_old:
-            return None
-        topic, partition = self.name
-        found = await self._ledger.identities(topic, partition, resume.offset, resume.end)
-        forgotten = await self._ledger.forgotten(topic, partition, resume.offset, resume.end)
-        return {offset for offset, _ in found} | forgotten
-
     async def _fill_window(self, position: int) -> None:
         if not self._window_offsets:
             return
@@ -266,8 +260,13 @@ class Partition:
         self._window = IdWindow(self._window_offsets)
         self._window.remember(found, position)
 
-    async def _replay(self, end: int, stored: set[int] | None) -> None:
-        """Exactly the old bounds: the token then makes it no insert, or completes a torn one."""
+    async def _replay(self, end: int, *, is_old: bool) -> None:
+        """Exactly the old bounds: the token then makes it no insert, or completes a torn one. Of a
+        chunk whose token may be forgotten, what is settled is left out.
+
+        What is chosen now is not always what was inserted then: merges may have taken a row before
+        the chunk for a copy in it. So the window is filled from the rows again.
+        """
         while self.expect < end:
             if self._is_stopping:
                 raise Interrupted
@@ -277,8 +276,15 @@ class Partition:
         async with self._slots:
             records = self._buffer.cut_before(end, self._clock())
             self._note_holding()
+            stored = await self._settled(records) if is_old else None
             await self._store(end, records, stored)
+        await self._until_answered(partial(self._fill_window, end), "the window")
         await self._acknowledge()
+
+    async def _settled(self, records: Sequence[Polled]) -> set[int]:
+        topic, partition = self.name
+        ask = partial(self._ledger.settled, topic, partition, records)
+        return await self._until_answered(ask, "the look at an old chunk")
 
 
 def _announces(committed: Committed, resume: Resume) -> bool:

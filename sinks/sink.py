@@ -153,9 +153,9 @@ class Ledger(Protocol):
     ) -> list[tuple[int, bytes]]:
         """(offset, identity) of the rows stored from [start, end), in order. Raises Retryable."""
 
-    async def forgotten(self, topic: str, partition: int, start: int, end: int) -> set[int]:
-        """Offsets in [start, end) whose rows were stored, and deleted for somebody who asked to be
-        forgotten. Raises Retryable."""
+    async def settled(self, topic: str, partition: int, records: Sequence[Polled]) -> set[int]:
+        """Offsets of these records, all those of an old chunk, that need no row any more: their
+        event has one, here or at another place, or had one and was forgotten. Raises Retryable."""
 
     async def last_row(self, topic: str, partition: int) -> tuple[int, str] | None:
         """(offset, event id) of the row of the highest offset; "" where rows have no id of their

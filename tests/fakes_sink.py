@@ -108,7 +108,8 @@ class FakeLedger:
         self.age_seconds = 0.0
         self.fail_next = 0
         self.newest_chunk: StoredChunk | None = None
-        self.gone: set[int] = set()  # forgotten since
+        self.gone: set[int] = set()  # forgotten since, or merged into a copy elsewhere
+        self.merges = False  # of an event's rows there is the one that was inserted last
         self.last: tuple[int, str] | None = None
 
     async def newest(self, topic: str, partition: int, from_offset: int) -> StoredChunk | None:
@@ -128,11 +129,16 @@ class FakeLedger:
         self, topic: str, partition: int, start: int, end: int
     ) -> list[tuple[int, bytes]]:
         self._answer()
-        found = [row for _, row in self._sink.rows if start <= row.offset < end]
+        rows = [row for _, row in self._sink.rows]
+        if self.merges:
+            rows = list({row.identity: row for row in rows}.values())
+        found = [row for row in rows if start <= row.offset < end]
         return [(row.offset, row.identity or b"") for row in found]
 
-    async def forgotten(self, topic: str, partition: int, start: int, end: int) -> set[int]:
-        return {offset for offset in self.gone if start <= offset < end}
+    async def settled(self, topic: str, partition: int, records: Sequence[Polled]) -> set[int]:
+        self._answer()
+        stored = {row.offset for _, row in self._sink.rows}
+        return {one.offset for one in records if one.offset in stored | self.gone}
 
     async def last_row(self, topic: str, partition: int) -> tuple[int, str] | None:
         return self.last

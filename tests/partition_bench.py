@@ -50,7 +50,7 @@ class Bench:
         self.pauses = FakePauses()
         self.gate = Gate(self.pauses)
 
-    def partition(self, cut: CutRule = NOW) -> Partition:
+    def partition(self, cut: CutRule = NOW, window_offsets: int = 100) -> Partition:
         """A new life."""
         patience = make_patience()
         brake = Brake(1000, 100.0)
@@ -71,7 +71,7 @@ class Bench:
             metrics=self.metrics,
             clock=lambda: 0.0,
         )
-        return Partition(PLACE, PIN, parts, cut, window_offsets=100)
+        return Partition(PLACE, PIN, parts, cut, window_offsets)
 
     async def insert(self, start: int, end: int) -> None:
         chunk = make_chunk(start, end)

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import msgspec
 from clickhouse_connect.driver.asyncclient import AsyncClient
+from msgspec import Struct
 
 from sinks.clickhouse.sink import guarded
 from sinks.clickhouse.tables import Table
 from sinks.rows import identity_of
-from sinks.sink import StoredChunk
+from sinks.sink import Polled, Row, StoredChunk
 
+AT_ONCE = 500  # ids in a question: they go into a URL
 FORGOTTEN_SECONDS = 2**31  # the age of a chunk whose token lies with a table before the last swap
 
 _PLACE = """kafka_cluster = {cluster:String}
   AND kafka_topic = {topic:String}
   AND kafka_partition = {partition:UInt16}"""
+
+
+class _Named(Struct):
+    """A record's own name."""
+
+    event_id: str
 
 
 class ClickHouseLedger:
@@ -39,9 +50,16 @@ class ClickHouseLedger:
         return max(both, key=lambda one: one.start, default=None)
 
     async def find(self, topic: str, partition: int, start: int) -> StoredChunk | None:
-        """The chunk whose rows say that it begins at `start`."""
-        return await self._chunk(
+        """The chunk whose rows say that it begins at `start`; or its account says that it had some,
+        and merges have left other copies of all of them."""
+        found = await self._chunk(
             self._table.name, "chunk_start = {start:UInt64} AND kafka_offset >= {start:UInt64}",
+            topic, partition, {"start": start},
+        )  # fmt: skip
+        if found is not None or not self._table.has_account:
+            return found
+        return await self._chunk(
+            self._table.chunks, "chunk_start = {start:UInt64} AND inserted > 0",
             topic, partition, {"start": start},
         )  # fmt: skip
 
@@ -57,7 +75,33 @@ ORDER BY kafka_offset
         rows = await self._query(sql, topic, partition, {"start": max(0, start), "end": end})
         return [(_int(row[0]), identity_of(str(row[1]), str(row[2]), str(row[3]))) for row in rows]
 
-    async def forgotten(self, topic: str, partition: int, start: int, end: int) -> set[int]:
+    async def settled(self, topic: str, partition: int, records: Sequence[Polled]) -> set[int]:
+        """Merges may have left another copy of an event than the one in the chunk."""
+        if not records:
+            return set()
+        start, end = records[0].offset, records[-1].offset + 1
+        stored = await self.identities(topic, partition, start, end)
+        found = {offset for offset, _ in stored}
+        found |= await self._forgotten(topic, partition, start, end)
+        rows = [one for one in map(self._table.read, records) if isinstance(one, Row)]
+        missing = [row for row in rows if row.identity and row.offset not in found]
+        for first in range(0, len(missing), AT_ONCE):
+            found |= await self._elsewhere(missing[first : first + AT_ONCE])
+        return found
+
+    async def _elsewhere(self, rows: Sequence[Row]) -> set[int]:
+        sql = f"""
+SELECT app_id, device_id, toString(event_id)
+FROM {self._table.name}
+WHERE app_id IN {{apps:Array(String)}} AND event_id IN {{ids:Array(UUID)}}
+"""  # noqa: S608  # constants only; values are server-side parameters
+        ids = [msgspec.json.decode(row.value, type=_Named).event_id for row in rows]
+        values = {"ids": ids, "apps": sorted({row.bucket[0] for row in rows})}
+        found = await guarded(self._client.query(sql, parameters=values))
+        stored = {identity_of(*row) for row in found.result_rows}
+        return {row.offset for row in rows if row.identity in stored}
+
+    async def _forgotten(self, topic: str, partition: int, start: int, end: int) -> set[int]:
         sql = f"""
 SELECT kafka_offset
 FROM telemetry.forgotten

@@ -19,6 +19,7 @@ _PLACE = """kafka_cluster = {cluster:String}
 _YOUNG = "received_at > now() - INTERVAL 390 DAY"  # `events` drops rows after 400
 _BETWEEN = "kafka_offset >= {start:UInt64} AND kafka_offset < {end:UInt64}"
 _SOURCE = "kafka_cluster, kafka_topic, kafka_partition"
+_FINGERPRINT = "sum(cityHash64(kafka_offset, event_id))"  # the same for the same rows in any order
 NO_END = 2**63
 
 _SOURCES = f"""
@@ -48,30 +49,41 @@ GROUP BY {_SOURCE}, chunk_start
 ORDER BY {_SOURCE}, chunk_start
 """  # noqa: S608  # constants only; values are server-side parameters
 
-# Of copies that were stored, merges leave one: here sooner than there. So fewer rows are wrong only
-# if an event is missing altogether.
 _COUNTS = f"""
-SELECT {_SOURCE}, app_id, sum(live), sum(rebuilt)
+SELECT {_SOURCE}, app_id, sum(live), sum(rebuilt), sum(live_sum) = sum(rebuilt_sum)
 FROM
 (
-    SELECT {_SOURCE}, app_id, count() AS live, 0 AS rebuilt FROM {DATABASE}.events
+    SELECT {_SOURCE}, app_id, count() AS live, 0 AS rebuilt, {_FINGERPRINT} AS live_sum,
+        toUInt64(0) AS rebuilt_sum
+    FROM {DATABASE}.events
     WHERE of_rows AND {_YOUNG}
     GROUP BY {_SOURCE}, app_id
     UNION ALL
-    SELECT {_SOURCE}, app_id, 0, count() FROM {SHADOW}.events
+    SELECT {_SOURCE}, app_id, 0, count(), 0, {_FINGERPRINT}
+    FROM {SHADOW}.events
     WHERE of_rows AND {_YOUNG}
     GROUP BY {_SOURCE}, app_id
 )
 GROUP BY {_SOURCE}, app_id
 """  # noqa: S608  # constants only; values are server-side parameters
 
-_MISSING = f"""
-SELECT count() FROM {DATABASE}.events
-WHERE {_PLACE} AND {_BETWEEN} AND app_id = {{app:String}} AND {_YOUNG}
-  AND (device_id, event_id) NOT IN (
-    SELECT device_id, event_id FROM {SHADOW}.events WHERE {_PLACE} AND app_id = {{app:String}}
-  )
+
+def _lacking(have: str, lack: str) -> str:
+    """Events of one app and source that only one of the databases has, and the first of them.
+
+    Of copies that were stored, merges leave the one that was inserted last. Copies of two sources
+    are inserted here in this order, there in that: what one table lacks here, it may have there.
+    """
+    here = f"{_PLACE} AND {_BETWEEN} AND app_id = {{app:String}} AND {_YOUNG}"
+    return f"""
+SELECT uniqExact(device_id, event_id), argMin(toString(event_id), kafka_offset)
+FROM {have}.events
+WHERE {here} AND (device_id, event_id) NOT IN (
+    SELECT device_id, event_id FROM {lack}.events
+    WHERE app_id = {{app:String}} AND event_id IN (SELECT event_id FROM {have}.events WHERE {here})
+)
 """  # noqa: S608  # constants only; values are server-side parameters
+
 
 _DOUBLED = f"""
 SELECT count() - uniqExact(kafka_offset) FROM {SHADOW}.events
@@ -86,8 +98,10 @@ class Compared(Struct, frozen=True):
     app_id: str
     live: int
     rebuilt: int
-    missing: int  # events that the rebuilt table lacks
-    doubled: int  # rows that it has twice
+    missing: int = 0  # events that the rebuilt table lacks
+    first_missing: str = ""  # the id of one of them
+    regained: int = 0  # events that the live table lacks
+    doubled: int = 0  # rows that the rebuilt table has twice
 
 
 class ShadowRows:
@@ -141,16 +155,17 @@ class ShadowRows:
         every = [(source, start, end) for source, (start, end) in bounds.items()]
         of_rows, values = _condition(every, "kafka_offset")
         sql = _COUNTS.replace("of_rows", of_rows)
-        for *place, app_id, live, rebuilt in await self._rows(sql, **values):
+        for *place, app_id, live, rebuilt, is_same in await self._rows(sql, **values):
             source = Source(*place)
+            if is_same:
+                found.append(Compared(source, app_id, live, rebuilt))
+                continue
             start, end = bounds[source]
             of = {**structs.asdict(source), "start": start, "end": end, "app": app_id}
-            missing = doubled = 0
-            if rebuilt < live:
-                ((missing,),) = await self._rows(_MISSING, **of)
-            elif rebuilt > live:
-                ((doubled,),) = await self._rows(_DOUBLED, **of)
-            found.append(Compared(source, app_id, live, rebuilt, int(missing), int(doubled)))
+            ((missing, first),) = await self._rows(_lacking(DATABASE, SHADOW), **of)
+            ((regained, _),) = await self._rows(_lacking(SHADOW, DATABASE), **of)
+            ((doubled,),) = await self._rows(_DOUBLED, **of)
+            found.append(Compared(source, app_id, live, rebuilt, missing, first, regained, doubled))
         return found
 
     async def view_rows(self, database: str, table: str) -> dict[str, int]:

@@ -70,7 +70,7 @@ def replay_command(
         typer.echo("nothing of a replay is left")
         return
     typer.echo(f"swapped: {', '.join(done.tables)}")
-    typer.echo(f"events has {done.rows} rows, {done.more_rows} of them had been missing; "
+    typer.echo(f"events has {done.rows} rows, {done.regained} of them had been missing; "
                f"{done.read} offsets read from the log, {done.copied} copied; "
                f"the sink rested for {done.pause_seconds:.1f} s")  # fmt: skip
 

@@ -21,7 +21,7 @@ from gateway.contract.topics import APP_EVENTS
 from sinks.clickhouse.checks import DATABASE
 from sinks.clickhouse.pauses import ClickHousePauses
 from sinks.clickhouse.shadow import SHADOW, Begun, Shadow
-from sinks.clickhouse.shadow_rows import NO_END, ShadowRows
+from sinks.clickhouse.shadow_rows import NO_END, Compared, ShadowRows
 from sinks.intent import Committed, parse_metadata, paused_by
 from sinks.rebuild.log_reader import LogReader
 from sinks.rebuild.log_writer import LogWriter, chunk_of
@@ -72,7 +72,7 @@ class Swapped(Struct, frozen=True):
     rows: int
     read: int  # offsets from the log
     copied: int  # offsets whose rows were copied
-    more_rows: int  # than the live table had
+    regained: int  # events that the live tables lacked
     pause_seconds: float
 
 
@@ -126,7 +126,7 @@ class Replay:
         self._checked: dict[Source, int] = {}
         self._sources: list[Source] = []
         self._partitions: list[TopicPartition] = []
-        self._read = self._copied = self._more = 0
+        self._read = self._copied = self._regained = 0
 
     async def run(self) -> Swapped:
         """Raises NotSwapped, Retryable, Misconfigured."""
@@ -147,7 +147,7 @@ class Replay:
         rows = await self._tools.rows.count(DATABASE)
         await self._tools.shadow.drop()
         tables = sorted(self._begun.uuids)
-        return Swapped(tables, rows, self._read, self._copied, self._more, seconds)
+        return Swapped(tables, rows, self._read, self._copied, self._regained, seconds)
 
     async def _fill(self) -> int:
         """Write what the live tables have and the rebuilt ones do not; how many offsets."""
@@ -221,14 +221,14 @@ class Replay:
             lines = "".join(
                 f"\n  app {one.app_id}, {one.source.topic}-{one.source.partition} of cluster "
                 f"{one.source.cluster}: {one.live} rows live, {one.rebuilt} rebuilt, "
-                f"{one.missing} events missing, {one.doubled} rows twice"
+                f"{one.missing} events missing{_first_of(one)}, {one.doubled} rows twice"
                 for one in wrong
             )
             raise NotSwapped(
                 f"the rebuilt rows are not the live ones:{lines}\nIf somebody was forgotten who "
                 "still had rows, run forget again first"
             )
-        self._more += sum(max(0, one.rebuilt - one.live) for one in found)
+        self._regained += sum(one.regained for one in found)
 
     async def _check_views(self, left: list[str]) -> None:
         """Live first, and then all of that in the rebuilt tables: also chunks that were at work.
@@ -332,6 +332,10 @@ def _compared(
             elif found + forgotten < count:
                 short.append(f"{name}, partition {partition}: {count} rows live, {found} rebuilt")
     return absent, short
+
+
+def _first_of(compared: Compared) -> str:
+    return f" ({compared.first_missing} is one)" if compared.missing else ""
 
 
 class _NotYet(Exception):

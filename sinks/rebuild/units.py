@@ -103,12 +103,17 @@ def batches_of(
     units: Sequence[Unit], regions: Mapping[Source, Region], sizes: Sizes
 ) -> list[list[Unit]]:
     """Units that are announced together, in their order: of each source what lies before its
-    region, the region, and what lies behind it. One INSERT copies all units of a batch."""
+    region, the region, and what lies behind it. One INSERT copies all units of a batch.
+
+    Sources without a region come first, as they did: those of a Kafka that is gone. Of copies that
+    lie there and here, merges leave what was inserted last, and the window is filled from these.
+    """
 
     def phase(unit: Unit) -> int:
         if unit.from_log:
             return 1
-        return 0 if unit.end <= regions.get(unit.source, NOWHERE).first else 2
+        region = regions.get(unit.source)
+        return 0 if region is None or unit.end <= region.first else 2
 
     found: list[list[Unit]] = []
     for _, alike in groupby(sorted(units, key=phase), key=phase):  # sorting keeps their order

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from datetime import date
 from itertools import repeat
 from pathlib import Path
@@ -80,6 +81,17 @@ class KillAt(Harm):
             raise Dropped(self._words)
 
 
+async def take_back_wishes(bootstrap: str, marks: Sequence[str]) -> None:
+    """Other tests read the same log into tables of their own, where nobody was forgotten."""
+    producer = AIOKafkaProducer(bootstrap_servers=bootstrap)
+    await producer.start()
+    try:
+        for mark in marks:
+            await producer.send_and_wait(APP_FORGOTTEN.name, None, mark.encode())
+    finally:
+        await producer.stop()
+
+
 class ReplayRig(SinkRig):
     """An app whose events are all there, and one whose events keep coming."""
 
@@ -104,14 +116,7 @@ class ReplayRig(SinkRig):
         return done
 
     async def take_back_wishes(self) -> None:
-        """Other tests read the same log into tables of their own."""
-        producer = AIOKafkaProducer(bootstrap_servers=self.kafka.bootstrap)
-        await producer.start()
-        try:
-            for mark in self._marks:
-                await producer.send_and_wait(APP_FORGOTTEN.name, None, mark.encode())
-        finally:
-            await producer.stop()
+        await take_back_wishes(self.kafka.bootstrap, self._marks)
 
     def _command(
         self, *arguments: str, harm: KillAt | None = None

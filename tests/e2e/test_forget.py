@@ -16,7 +16,7 @@ from gateway.runtime import GOOD, now_ms
 from sinks.wishes import write_wish
 from tests.builders import make_batch, make_event
 from tests.clickhouse import ClickHouseUnderTest
-from tests.e2e.replay_rig import ROOMY, ReplayRig
+from tests.e2e.replay_rig import ROOMY, ReplayRig, take_back_wishes
 from tests.kafka import KafkaUnderTest, wait_until
 from tests.processes import GatewayProcess, add_key
 
@@ -27,11 +27,11 @@ DAY = "2026-11-24"
 
 
 @pytest.fixture
-def rig(own_kafka: KafkaUnderTest, tmp_path: Path) -> Iterator[ReplayRig]:
+def rig(kafka: KafkaUnderTest, tmp_path: Path) -> Iterator[ReplayRig]:
     clickhouse = ClickHouseUnderTest(tmp_path / "clickhouse")
     clickhouse.start()
     clickhouse.migrate()
-    under_test = ReplayRig(own_kafka, clickhouse, tmp_path)
+    under_test = ReplayRig(kafka, clickhouse, tmp_path)
     yield under_test
     asyncio.run(under_test.take_back_wishes())
     under_test.close()
@@ -133,6 +133,7 @@ def test_gateways_stop_a_forgotten_device_within_seconds(
     app, device = f"app-{uuid4()}", f"device-{uuid4()}"
     add_key(app, tmp_path)
     gateway = GatewayProcess(kafka.bootstrap, tmp_path)
+    mark = mark_of(app, Kind.DEVICE, device)
     try:
         gateway.wait_until_ready()
 
@@ -144,7 +145,7 @@ def test_gateways_stop_a_forgotten_device_within_seconds(
         assert post(device)["accepted"] == 1
         wish = Wish(app, Kind.DEVICE, now_ms())
         reach = {"bootstrap_servers": kafka.bootstrap}
-        asyncio.run(write_wish(reach, mark_of(app, Kind.DEVICE, device), wish))
+        asyncio.run(write_wish(reach, mark, wish))
 
         wait_until(lambda: post(device)["accepted"] == 0, 20, "the wish at the door")
         assert [one["code"] for one in post(device)["rejected"]] == ["forgotten"]
@@ -152,4 +153,5 @@ def test_gateways_stop_a_forgotten_device_within_seconds(
         _, page = gateway.get("/metrics")
         assert 'telemetry_gateway_rejected_events_total{code="forgotten"}' in page
     finally:
+        asyncio.run(take_back_wishes(kafka.bootstrap, [mark]))
         assert gateway.stop() == GOOD

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from msgspec.structs import replace
+
 from gateway.contract.record import EPOCH
 from sinks.clickhouse.present import plain
 from sinks.clickhouse.sql import AsyncClient
@@ -46,6 +48,33 @@ class TestAccount:
         found = await ask(reader, "account", app=app_id, first=day(10), last=day(10))
 
         assert [(row[1], row[2], row[7]) for row in found] == [(2, 1, 1)]
+
+    async def test_a_late_copy_that_was_healed_shows_as_a_difference(
+        self, writer: AsyncClient, reader: AsyncClient
+    ) -> None:
+        """Of rows that a merge took nothing is left, so no query can tell them from lost ones."""
+        app_id = new_app()
+        topic = f"events-{app_id}"
+        first = event(app_id)
+        again = replace(first, received_at=at(10, hours=14), inserted_at=at(10, hours=14))
+        await writer.command("SYSTEM STOP MERGES telemetry.events")
+        await store(writer, StoredChunk(events=[first], topic=topic))
+        await store(writer, StoredChunk(events=[again], topic=topic, start=90_000))
+
+        stored_twice = await ask(reader, "account", app=app_id, first=day(10), last=day(10))
+        await writer.command("SYSTEM START MERGES telemetry.events")
+        await writer.command("OPTIMIZE TABLE telemetry.events FINAL")
+        healed = await ask(reader, "account", app=app_id, first=day(10), last=day(10))
+
+        hours = [plain(at(10, hours=hour)) for hour in (12, 14)]
+        assert [(row[0], *row[1:3], row[7]) for row in stored_twice] == [
+            (hours[0], 1, 1, 0),
+            (hours[1], 1, 1, 0),
+        ]
+        assert [(row[0], *row[1:3], row[7]) for row in healed] == [
+            (hours[0], 1, 0, 1),
+            (hours[1], 1, 1, 0),
+        ]
 
     async def test_what_the_door_rejected_is_counted_by_reason(
         self, writer: AsyncClient, reader: AsyncClient

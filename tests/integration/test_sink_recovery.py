@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 from uuid import uuid4
 
@@ -21,7 +21,7 @@ from sinks.kafka_log import KafkaLog
 from sinks.metrics import Metrics
 from sinks.recovery import Recovery, Resume
 from sinks.rows import identity_of
-from sinks.sink import Block, Chunk, Misconfigured, StoredChunk, Tally
+from sinks.sink import AppHour, Block, Chunk, Misconfigured, Row, StoredChunk, Tally
 from tests.clickhouse import ClickHouseUnderTest
 from tests.fakes_sink import event_id, make_polled, make_rows
 from tests.kafka import KafkaUnderTest, wait_until
@@ -149,10 +149,23 @@ class Log:
         self.recovery = Recovery(self.ledger, kafka_log, cluster, 600.0, Metrics())
 
     async def insert(self, start: int, end: int, first_number: int = 0) -> None:
-        chunk = Chunk(self.cluster, self.place.topic, 0, start, end)
-        rows = make_rows((at, first_number + at) for at in range(start, end))
+        await self.insert_events(start, [first_number + at for at in range(start, end)])
+
+    async def insert_events(self, start: int, numbers: Sequence[int]) -> None:
+        """A chunk of these events, by number."""
+        rows = make_rows(enumerate(numbers, start))
+        await self._write(start, len(numbers), rows, {row.bucket: Tally() for row in rows})
+
+    async def account_for_copies(self, start: int, count: int) -> None:
+        """A chunk of them alone: it has an account and no rows."""
+        await self._write(start, count, [], {("demo", 0): Tally(duplicates=count)})
+
+    async def _write(
+        self, start: int, length: int, rows: list[Row], tallies: dict[AppHour, Tally]
+    ) -> None:
+        chunk = Chunk(self.cluster, self.place.topic, 0, start, start + length)
         sink = ClickHouseSink(self._client, EVENTS, await known_settings(self._client), 20)
-        await sink.write(Block(chunk, rows, {row.bucket: Tally() for row in rows}, chunk.token))
+        await sink.write(Block(chunk, rows, tallies, chunk.token))
 
     async def resume(self, committed: Committed) -> Resume:
         return await self.recovery.resume_at(self.place, committed)
@@ -208,6 +221,50 @@ class TestLedger:
             (at, identity_of("demo", "device-1", event_id(at))) for at in (3, 4, 5, 6)
         ]
         assert await log.ledger.last_row(topic, 0) == (8, event_id(8))
+
+    async def test_of_copies_merges_leave_the_one_that_was_inserted_last(
+        self, log: Log, writer: AsyncClient
+    ) -> None:
+        """So that a window which is read back lacks none that it needs."""
+        await log.insert_events(0, [1, 2])
+        await log.insert_events(2, [3, 1])
+        await log.insert_events(4, [4, 5, 4])
+        await writer.command("OPTIMIZE TABLE telemetry.events FINAL")
+
+        found = await log.ledger.identities(log.place.topic, 0, 0, 7)
+
+        assert [offset for offset, _ in found] == [1, 2, 3, 5, 6]
+
+    async def test_of_an_old_chunk_events_are_settled_that_lie_elsewhere_since(
+        self, log: Log, writer: AsyncClient
+    ) -> None:
+        nowhere = uuid4().int % 2**60
+        await log.insert_events(0, [1, 2, 3])
+        await log.insert_events(5, [1, 2, 3])
+        await writer.command("OPTIMIZE TABLE telemetry.events FINAL")
+        records = [make_polled(at, number) for at, number in enumerate([1, 2, 3, nowhere])]
+        records.append(make_polled(4, sequence=-1))  # no row at all
+
+        found = await log.ledger.find(log.place.topic, 0, 0)
+        left = await log.ledger.identities(log.place.topic, 0, 0, 5)
+        settled = await log.ledger.settled(log.place.topic, 0, records)
+
+        assert left == []
+        assert settled == {0, 1, 2}
+        assert found is not None
+        assert (found.start, found.end) == (0, 3)
+
+    async def test_a_chunk_that_never_had_a_row_is_not_taken_for_a_stored_one(
+        self, log: Log
+    ) -> None:
+        """Its account is written before its rows, which may never have followed."""
+        await log.account_for_copies(10, 2)
+
+        newest = await log.ledger.newest(log.place.topic, 0, -1)
+
+        assert newest is not None
+        assert newest.start == 10
+        assert await log.ledger.find(log.place.topic, 0, 10) is None
 
     async def test_another_cluster_s_rows_are_not_ours(self, log: Log, writer: AsyncClient) -> None:
         await log.insert(0, 5)

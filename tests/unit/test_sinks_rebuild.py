@@ -106,6 +106,16 @@ def test_batches_keep_each_sources_order_and_their_limits() -> None:
     ]  # fmt: skip
 
 
+def test_sources_of_another_kafka_are_copied_before_the_log_is_read() -> None:
+    """So that, of copies in both, the rows of the log that goes on are inserted last and stay."""
+    gone = Source("cluster-0", "app-events", 3)
+    units = [Unit(SOURCE, 0, 10, True), Unit(SOURCE, 10, 15, False, 5), Unit(gone, 7, 9, False, 2)]
+
+    batches = batches_of(units, {SOURCE: Region(0, 10)}, SMALL)
+
+    assert batches == [[units[2]], [units[0]], [units[1]]]
+
+
 def test_a_statement_is_moved_with_the_names_that_move_and_no_others() -> None:
     create = (
         "CREATE MATERIALIZED VIEW telemetry.hourly_mv TO telemetry.hourly AS SELECT 1"

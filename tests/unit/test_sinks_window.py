@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import count
 
 import pytest
 from hypothesis import given, settings
@@ -54,17 +55,38 @@ class Naive:
             self._seen[identity] = offset
 
 
+def _all_rows(log: list[int], inserted: list[int]) -> list[int]:
+    return inserted
+
+
+def _last_copies(log: list[int], inserted: list[int]) -> list[int]:
+    """What merges leave of the rows inserted so far: of each event the one inserted last."""
+    return sorted({log[one]: one for one in inserted}.values())
+
+
+def _first_copies(log: list[int], inserted: list[int]) -> list[int]:
+    """The negative control: what merges of another engine would leave."""
+    return sorted({log[one]: one for one in reversed(inserted)}.values())
+
+
 def _run(
-    make: Callable[[int], IdWindow | Naive], log: list[int], cuts: set[int], restarts: set[int]
+    make: Callable[[int], IdWindow | Naive],
+    log: list[int],
+    cuts: set[int],
+    restarts: set[int],
+    left: Callable[[list[int], list[int]], list[int]] = _all_rows,
 ) -> list[int]:
-    """Store a log chunk by chunk, with restarts before some of the chunks; inserted offsets."""
+    """Store a log chunk by chunk, with restarts before some of the chunks; inserted offsets.
+
+    A new owner reads back the rows that merges have `left` by then.
+    """
     window = make(OFFSETS)
     inserted: list[int] = []
     start = 0
     for end in sorted({cut for cut in cuts if 0 < cut < len(log)} | {len(log)}):
         if start in restarts:
             window = make(OFFSETS)
-            found = [one for one in inserted if start - OFFSETS <= one < start]
+            found = [one for one in left(log, inserted) if start - OFFSETS <= one < start]
             window.remember([(one, b"%d" % log[one]) for one in found], start)
         kept = window.choose([_row(one, log[one]) for one in range(start, end)]).kept
         if isinstance(window, IdWindow):
@@ -79,6 +101,37 @@ def test_what_is_inserted_depends_on_the_log_alone(
     log: list[int], cuts: set[int], restarts: set[int]
 ) -> None:
     assert _run(IdWindow, log, cuts, restarts) == _by_definition(log)
+
+
+@given(Logs, Cuts, Cuts)
+def test_merges_take_no_row_that_a_new_owner_still_needs(
+    log: list[int], cuts: set[int], restarts: set[int]
+) -> None:
+    assert _run(IdWindow, log, cuts, restarts, _last_copies) == _by_definition(log)
+
+
+def test_merges_that_kept_first_copies_would() -> None:
+    log = [7, 0, 1, 2, 3, 4, 5, 6, 8, 7, 9, 10, 7]  # 7 again beyond the window, and within it
+
+    runs = [_run(IdWindow, log, {10}, {10}, left) for left in (_last_copies, _first_copies)]
+
+    assert runs == [list(range(12)), list(range(13))]
+
+
+@given(Logs, Cuts, Cuts, Cuts)
+def test_owners_whose_windows_are_longer_and_shorter_differ_by_no_event(
+    log: list[int], cuts: set[int], restarts: set[int], longer: set[int]
+) -> None:
+    """The option may change from one owner to the next: each event keeps its first row."""
+
+    def make(offsets: int) -> IdWindow:
+        return IdWindow(OFFSETS * 2 if next(owners) in longer else OFFSETS)
+
+    owners = count()
+    inserted = _run(make, log, cuts, restarts)
+
+    first = [at for at, number in enumerate(log) if number not in log[:at]]
+    assert set(first) <= set(inserted)
 
 
 def test_a_window_that_remembers_copies_depends_on_restarts() -> None:

@@ -6,9 +6,11 @@
 -- columns: rejected_by_reason, difference, replayed, forgotten
 -- meaning: in_kafka is what the sink read from Kafka; every one of these was stored, dropped as a
 -- meaning: copy of an event already stored, or dead-lettered: the difference must be zero. `stored`
--- meaning: is counted from the rows, the others from the ledger of chunks. Events rejected at the
--- meaning: door never were in that topic; they are counted from the dead letters, by reason. A
--- meaning: record that tells no app is counted for no app alone, and in the hour it came to Kafka.
+-- meaning: is counted from the rows, the others from the ledger of chunks. A copy that came when
+-- meaning: the sink had forgotten its first is a row, too; once a merge has made the two one row,
+-- meaning: the hour of the first has a difference of 1. Events rejected at the door never were in
+-- meaning: that topic; they are counted from the dead letters, by reason. A record that tells no app
+-- meaning: is counted for no app alone, and in the hour it came to Kafka.
 -- meaning: `replayed` of in_kafka are dead letters that were put back: the same events once more.
 -- meaning: `forgotten` were stored, and deleted since because a device or user asked for it.
 -- An offset with its partition in the bits above it: offsets stay below 2 to the 48.
