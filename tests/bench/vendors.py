@@ -12,11 +12,20 @@ from msgspec import Struct
 
 EVENTS = 50
 SENT_AT = "2026-11-24T05:20:00.000Z"
-TIME = "2026-11-24T05:19:58.000Z"
-MILLISECONDS = 1_795_497_598_000
+MILLISECONDS = 1_795_497_548_000
+NAMES = ("Order Completed", "Product Viewed", "Product Added", "Coupon Applied")
 JSON = "application/json"
 WRITE_KEY = "a-write-key"  # stands where the key will be
 DEVICE = "a-device"
+
+
+def _time(number: int) -> str:
+    """Of the event of this number: no two are of the same millisecond."""
+    return f"2026-11-24T05:19:{8 + number:02d}.{number:03d}Z"
+
+
+def _properties(number: int) -> dict[str, Any]:
+    return {"price": number / 4}  # one, as a native event of the other benches has
 
 
 def segment() -> Any:
@@ -31,11 +40,11 @@ def segment() -> Any:
     }
     calls = [
         {
-            "type": "track", "event": "Application Opened", "messageId": str(uuid4()),
-            "anonymousId": DEVICE, "timestamp": TIME, "context": context,
-            "properties": {"from_background": False},
+            "type": "track", "event": NAMES[number % 4], "messageId": str(uuid4()),
+            "anonymousId": DEVICE, "timestamp": _time(number), "context": context,
+            "properties": _properties(number),
         }
-        for _ in range(EVENTS)
+        for number in range(EVENTS)
     ]  # fmt: skip
     return {"batch": calls, "sentAt": SENT_AT, "writeKey": WRITE_KEY}
 
@@ -46,14 +55,13 @@ def posthog() -> Any:
         "$os_name": "Android", "$os_version": "15", "$device_manufacturer": "Google",
         "$device_model": "Pixel 8", "$locale": "en-US", "$timezone": "Europe/Berlin",
         "$lib": "posthog-react-native", "$lib_version": "4.78.0", "$network_wifi": True,
-        "from_background": False,
     }  # fmt: skip
     events = [
         {
-            "event": "Application Opened", "uuid": str(uuid4()), "distinct_id": DEVICE,
-            "timestamp": TIME, "properties": properties,
+            "event": NAMES[number % 4], "uuid": str(uuid4()), "distinct_id": DEVICE,
+            "timestamp": _time(number), "properties": {**properties, **_properties(number)},
         }
-        for _ in range(EVENTS)
+        for number in range(EVENTS)
     ]  # fmt: skip
     return {"batch": events, "sent_at": SENT_AT, "api_key": WRITE_KEY}
 
@@ -61,12 +69,12 @@ def posthog() -> Any:
 def amplitude() -> Any:
     events = [
         {
-            "event_type": "[Amplitude] Application Opened", "insert_id": str(uuid4()),
-            "event_id": number, "time": MILLISECONDS, "device_id": DEVICE,
+            "event_type": NAMES[number % 4], "insert_id": str(uuid4()),
+            "event_id": number, "time": MILLISECONDS + number, "device_id": DEVICE,
             "session_id": MILLISECONDS, "app_version": "1.4.2", "os_name": "android",
             "os_version": "15", "device_manufacturer": "Google", "device_model": "Pixel 8",
             "language": "en", "library": "amplitude-react-native-ts/1.10.0",
-            "event_properties": {"from_background": False},
+            "event_properties": _properties(number),
         }
         for number in range(1, EVENTS + 1)
     ]  # fmt: skip
@@ -76,15 +84,15 @@ def amplitude() -> Any:
 def mixpanel() -> Any:
     return [
         {
-            "event": "Order",
+            "event": NAMES[number % 4],
             "properties": {
                 "token": WRITE_KEY, "$insert_id": str(uuid4()), "$device_id": DEVICE,
-                "distinct_id": DEVICE, "time": MILLISECONDS, "$os": "Android",
+                "distinct_id": DEVICE, "time": MILLISECONDS + number, "$os": "Android",
                 "$os_version": "15", "$manufacturer": "Google", "$model": "Pixel 8",
-                "$app_version_string": "1.4.2", "mp_lib": "android", "a": 1,
+                "$app_version_string": "1.4.2", "mp_lib": "android", **_properties(number),
             },
         }
-        for _ in range(EVENTS)
+        for number in range(EVENTS)
     ]  # fmt: skip
 
 
@@ -100,15 +108,15 @@ def otlp() -> Any:
     ]  # fmt: skip
     records = [
         {
-            "timeUnixNano": f"{MILLISECONDS}000000",
-            "eventName": "device.app.lifecycle",
+            "timeUnixNano": f"{MILLISECONDS + number}000000",
+            "eventName": NAMES[number % 4],
             "attributes": [
-                attribute("android.app.state", "foreground"),
                 attribute("session.id", "s-1"),
                 attribute("log.record.uid", str(uuid4())),
+                {"key": "price", "value": {"doubleValue": number / 4}},
             ],
         }
-        for _ in range(EVENTS)
+        for number in range(EVENTS)
     ]
     return {
         "resourceLogs": [
@@ -122,8 +130,8 @@ def sentry() -> list[Any]:
     lines: list[Any] = [{"sent_at": SENT_AT, "dsn": f"https://{WRITE_KEY}@gw.example.com/1"}]
     for number in range(EVENTS):
         session = {
-            "sid": str(uuid4()), "did": DEVICE, "init": True, "started": TIME,
-            "timestamp": TIME, "status": "ok", "seq": number,
+            "sid": str(uuid4()), "did": DEVICE, "init": True, "started": _time(number),
+            "timestamp": _time(number), "status": "ok", "seq": number,
             "attrs": {"release": "com.demo@1.4.2+142", "environment": "production"},
         }  # fmt: skip
         lines += [{"type": "session"}, session]
@@ -133,8 +141,8 @@ def sentry() -> list[Any]:
 def countly() -> list[Any]:
     return [
         {
-            "key": "Order", "count": 1, "timestamp": MILLISECONDS + number, "hour": 5, "dow": 2,
-            "id": str(uuid4()), "segmentation": {"a": 1},
+            "key": NAMES[number % 4], "count": 1, "timestamp": MILLISECONDS + number, "hour": 5,
+            "dow": 2, "id": str(uuid4()), "segmentation": _properties(number),
         }
         for number in range(EVENTS)
     ]  # fmt: skip
