@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from msgspec import Struct
 
 from gateway.contract.event import MAX_EVENTS, Event
@@ -11,6 +13,7 @@ from gateway.protocols import reading
 from gateway.protocols.sentry.envelope import JUNK, Envelope, Item
 from gateway.protocols.sentry.event import event_of
 from gateway.protocols.sentry.session import events_of_aggregates, events_of_session
+from gateway.protocols.sentry.strict import StrictReader
 from gateway.protocols.sentry.wrapper import Wrapper
 
 TAKEN = ("event", "session", "sessions")
@@ -25,14 +28,22 @@ def events_of(envelope: Envelope, wrapper: Wrapper) -> Events:
     """Raises Refused when there are too many."""
     events: list[Event | Rejection] = []
     ignored = 0
+    reader = StrictReader(wrapper)
     for item in envelope.items:
-        found = _found(item, wrapper, len(events))
+        found = _usual_session(item, reader)
+        if found is None:
+            found = _found(item, wrapper, len(events))
         events += found
         ignored += not found
         if len(events) > MAX_EVENTS:
             text = f"the envelope has more than {MAX_EVENTS} events"
             raise Refused(RefusalCode.TOO_MANY_EVENTS, text)
     return Events(events, ignored)
+
+
+def _usual_session(item: Item, reader: StrictReader) -> Sequence[Event | Rejection] | None:
+    """None where it must be read key by key."""
+    return reader.events_of(item.payload) if item.type == "session" else None
 
 
 def _found(item: Item, wrapper: Wrapper, index: int) -> list[Event | Rejection]:

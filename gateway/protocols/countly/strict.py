@@ -1,0 +1,65 @@
+"""The usual member of `events`, in one typed pass; any other is read key by key, see `action`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta, Raw, Struct
+
+from gateway.contract.event import (
+    MAX_FOREIGN_ID_LENGTH,
+    MAX_NAME_LENGTH,
+    MAX_PROPERTIES,
+    Context,
+    Event,
+)
+from gateway.protocols import times
+from gateway.protocols.loose import without_nulls
+from gateway.protocols.reading import UNREADABLE
+
+VIEW = "[CLY]_view"
+
+_NULL = Raw(b"null")
+
+
+class _Member(Struct, forbid_unknown_fields=True, gc=False):
+    """A key that is not here, or a value of another type, fails the pass: nothing is lost."""
+
+    key: Annotated[str, Meta(min_length=1, max_length=MAX_NAME_LENGTH)]
+    id: Annotated[str, Meta(min_length=1, max_length=MAX_FOREIGN_ID_LENGTH)]
+    timestamp: int
+    count: Raw = Raw(b"null")
+    dur: Raw = Raw(b"null")
+    sum: Raw = Raw(b"null")
+    segmentation: dict[str, Raw] = {}
+    hour: Raw = Raw()  # told by the time
+    dow: Raw = Raw()
+
+
+_member = msgspec.json.Decoder(_Member)
+
+
+def event_of(raw: Raw, context: Context) -> Event | None:
+    """None where it must be read key by key."""
+    try:
+        member = _member.decode(raw)
+    except UNREADABLE:
+        return None
+    timestamp = times.parse(member.timestamp)
+    properties = without_nulls(member.segmentation)
+    if timestamp is None or member.key == VIEW:
+        return None
+    for name, value in (("count", member.count), ("dur", member.dur), ("sum", member.sum)):
+        if value != _NULL:
+            properties[f"$event.{name}"] = value
+    if len(properties) > MAX_PROPERTIES:
+        return None
+    return Event(
+        event_id=member.id,
+        type="track",
+        timestamp=timestamp,
+        name=member.key,
+        properties=properties,
+        context=context,
+    )
