@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 import msgspec
-from msgspec import Meta, Raw, Struct
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from gateway.contract.event import (
     MAX_FOREIGN_ID_LENGTH,
@@ -29,9 +29,9 @@ class _Member(Struct, forbid_unknown_fields=True, gc=False):
     key: Annotated[str, Meta(min_length=1, max_length=MAX_NAME_LENGTH)]
     id: Annotated[str, Meta(min_length=1, max_length=MAX_FOREIGN_ID_LENGTH)]
     timestamp: int
-    count: Raw = Raw(b"null")
-    dur: Raw = Raw(b"null")
-    sum: Raw = Raw(b"null")
+    count: Raw | UnsetType = UNSET
+    dur: Raw | UnsetType = UNSET
+    sum: Raw | UnsetType = UNSET
     segmentation: dict[str, Raw] = {}
     hour: Raw = Raw()  # told by the time
     dow: Raw = Raw()
@@ -47,11 +47,11 @@ def event_of(raw: Raw, context: Context) -> Event | None:
     except UNREADABLE:
         return None
     timestamp = times.parse(member.timestamp)
-    properties = without_nulls(member.segmentation)
     if timestamp is None or member.key == VIEW:
         return None
+    properties = without_nulls(member.segmentation)
     for name, value in (("count", member.count), ("dur", member.dur), ("sum", member.sum)):
-        if value != _NULL:
+        if value is not UNSET and value != _NULL:
             properties[f"$event.{name}"] = value
     if len(properties) > MAX_PROPERTIES:
         return None

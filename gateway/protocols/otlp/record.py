@@ -19,13 +19,14 @@ from gateway.contract.verdict import Code, Rejected
 from gateway.protocols import reading, times
 from gateway.protocols.otlp.logs import Attributes, LogRecord, too_many
 from gateway.protocols.otlp.names import EXCEPTION, Named, first_text, named
-from gateway.protocols.otlp.place import SESSION_ID, USER_ID, Place, extras, moved
+from gateway.protocols.otlp.place import PLACE_NAMES, SESSION_ID, USER_ID, Place, moved
 
 _EVENT_NAME = "event.name"  # an attribute, before it became a field
 _BODY = "body"
 _IDS = ("log.record.uid",)
 _CRASH_IDS = ("app.crash.id", *_IDS)
 _encode = msgspec.json.Encoder(order="deterministic").encode
+_encode_value = msgspec.json.Encoder().encode
 
 
 class Around(Struct, frozen=True, gc=False):
@@ -47,8 +48,10 @@ def event_of(record: LogRecord, around: Around) -> Event | None:
     if name is None:
         return None
     _check(record, around)
-    place, of_place = moved(around.place, attributes)
-    lifted |= of_place
+    place = around.place
+    if not PLACE_NAMES.isdisjoint(attributes):
+        place, of_place = moved(place, attributes)
+        lifted |= of_place
     user_id = _id(USER_ID, attributes, around.place.user_id, lifted)
     session_id = _id(SESSION_ID, attributes, around.place.session_id, lifted)
     event_id = _event_id(record, name, place, lifted)
@@ -58,7 +61,9 @@ def event_of(record: LogRecord, around: Around) -> Event | None:
         properties = {**around.place.extras, **around.scope, **properties}
     elif around.scope:
         properties = {**around.scope, **properties}
-    properties.update(extras("", attributes, lifted))
+    for key, value in attributes.items():
+        if key not in lifted:
+            properties[key] = Raw(_encode_value(value))
     if record.body not in (None, ""):
         taken = _BODY in properties
         properties[f"$event.{_BODY}" if taken else _BODY] = Raw(_encode(record.body))
@@ -92,7 +97,7 @@ def _check(record: LogRecord, around: Around) -> None:
 def _others(record: LogRecord, name: Named, event_name: str) -> dict[str, Raw]:
     """The record's other fields, and its own name where the event's does not tell it."""
     others = {f"$event.{key}": raw for key, raw in record.others.items()} if record.others else {}
-    if (name.type == "screen" or len(name.name) > MAX_NAME_LENGTH) and event_name:
+    if event_name and (name.type == "screen" or len(name.name) > MAX_NAME_LENGTH):
         others["$event.eventName"] = Raw(_encode(event_name))
     return others
 
