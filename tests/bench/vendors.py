@@ -86,10 +86,10 @@ def mixpanel() -> Any:
         {
             "event": NAMES[number % 4],
             "properties": {
-                "token": WRITE_KEY, "$insert_id": str(uuid4()), "$device_id": DEVICE,
-                "distinct_id": DEVICE, "time": MILLISECONDS + number, "$os": "Android",
-                "$os_version": "15", "$manufacturer": "Google", "$model": "Pixel 8",
-                "$app_version_string": "1.4.2", "mp_lib": "android", **_properties(number),
+                "mp_lib": "android", "$os": "Android", "$os_version": "15",
+                "$manufacturer": "Google", "$model": "Pixel 8", "$app_version_string": "1.4.2",
+                "token": WRITE_KEY, "time": MILLISECONDS + number, "distinct_id": DEVICE,
+                "$device_id": DEVICE, "$insert_id": str(uuid4()), **_properties(number),
             },
         }
         for number in range(EVENTS)
