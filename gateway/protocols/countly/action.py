@@ -65,7 +65,7 @@ def _events(request: Request, text: bytes) -> Iterator[Event | Rejection]:
             yield usual
             continue
         try:
-            yield _tracked(request, index, raw)
+            yield tracked(request, index, raw)
         except Rejected as reason:
             at = f"{reason} - at `events[{index}]`"
             yield Rejection(0, reason.code, at, "", bytes(raw))
@@ -79,7 +79,8 @@ def _shared_context(request: Request) -> Context | None:
         return None
 
 
-def _tracked(request: Request, index: int, raw: Raw) -> Event:
+def tracked(request: Request, index: int, raw: Raw) -> Event:
+    """A member of `events`. Raises Rejected."""
     keys = without_nulls(reading.as_object(raw))
     if not keys:
         raise Rejected(Code.INVALID_JSON, "Expected `object`")

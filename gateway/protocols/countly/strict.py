@@ -32,7 +32,7 @@ class _Member(Struct, forbid_unknown_fields=True, gc=False):
     count: Raw | UnsetType = UNSET
     dur: Raw | UnsetType = UNSET
     sum: Raw | UnsetType = UNSET
-    segmentation: dict[str, Raw] = {}
+    segmentation: dict[str, Raw] | UnsetType = UNSET
     hour: Raw = Raw()  # told by the time
     dow: Raw = Raw()
 
@@ -49,7 +49,11 @@ def event_of(raw: Raw, context: Context) -> Event | None:
     timestamp = times.parse(member.timestamp)
     if timestamp is None or member.key == VIEW:
         return None
-    properties = without_nulls(member.segmentation)
+    properties: dict[str, Raw] = {}
+    if member.segmentation is not UNSET:
+        properties = without_nulls(member.segmentation)
+        if not properties:  # how it was written tells whether it is kept
+            return None
     for name, value in (("count", member.count), ("dur", member.dur), ("sum", member.sum)):
         if value is not UNSET and value != _NULL:
             properties[f"$event.{name}"] = value
