@@ -49,8 +49,8 @@ class Repeated(Generic[ValueT]):
     shape."""
 
     __slots__ = (
-        "_alike", "_beside", "_kept", "_last", "_names", "_read", "_rest", "_said", "_shape",
-        "_taken", "_value",
+        "_beside", "_kept", "_last", "_names", "_read", "_rest", "_said", "_shape",
+        "_taken", "_value", "alike",
     )  # fmt: skip
 
     def __init__(self, shape: Shape, read: Callable[..., ValueT]) -> None:
@@ -61,15 +61,15 @@ class Repeated(Generic[ValueT]):
         self._value: ValueT
         self._taken: list[str] = []
         self._last: dict[str, Raw] = {}  # members that the next object may begin or end with
-        self._alike: Alike | None = None  # those that two have begun or ended with
+        self.alike: Alike | None = None  # those that two have begun or ended with
         self._kept: dict[str, Raw] = {}  # what of them is not taken
         self._rest: dict[str, Raw] = {}  # what of the shape stands beside them
 
     def take(self, raw: Raw, *beside: object) -> tuple[ValueT, dict[str, Raw]]:
         """What `read(keys, *beside)` finds in an object, and the keys that it leaves. Raises
         Unusual, and whatever a decoder raises."""
-        if self._alike is not None and beside == self._beside:
-            keys = self._left_of(self._alike, bytes(raw))
+        if self.alike is not None and beside == self._beside:
+            keys = self._left_of(self.alike, bytes(raw))
             if keys is not None:
                 return self._value, keys
         keys = _object.decode(raw)
@@ -96,7 +96,7 @@ class Repeated(Generic[ValueT]):
         return alike.joined(self._kept, keys) if self._kept else keys
 
     def _read_anew(self, keys: dict[str, Raw], said: object, beside: tuple[object, ...]) -> None:
-        self._said, self._alike = None, None
+        self._said, self.alike = None, None
         left = dict(keys)
         value = self._read(left, *beside)
         if left != {name: keys[name] for name in keys if name in left}:
@@ -108,14 +108,14 @@ class Repeated(Generic[ValueT]):
     def _learn(self, text: bytes, keys: dict[str, Raw]) -> None:
         """What is learned again is a part of what was learned before: in the end there is
         nothing to learn."""
-        self._alike = alike = alike_of(text, keys, self._last)
+        self.alike = alike = alike_of(text, keys, self._last)
         self._last = alike.members if alike is not None else {}
         self._rest = {
             one: raw for one, raw in keys.items() if one in self._names and one not in self._last
         }
         self._kept = {one: raw for one, raw in self._last.items() if one not in self._taken}
         if not self._rest.keys() <= set(self._taken):  # one that is looked at and left
-            self._alike, self._last = None, {}
+            self.alike, self._last = None, {}
 
 
 def take_context(events: Sequence[Event | Rejection]) -> Context | None:
