@@ -1,9 +1,16 @@
-"""Bodies of other vendors' SDKs: 50 events of one kind each, as a device writes them."""
+"""Bodies of other vendors' SDKs: 50 events of one kind each, as a device writes them.
+
+Sentry's SDKs send no 50 sessions in a POST: from a phone comes one session or one event in each
+envelope, from a server every minute the counts of its sessions by minute and user.
+"""
 
 from __future__ import annotations
 
+import base64
+import gzip
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 from uuid import uuid4
@@ -11,6 +18,7 @@ from uuid import uuid4
 from msgspec import Struct
 
 EVENTS = 50
+CAPTURES = Path(__file__).parents[1] / "contract" / "captures"
 SENT_AT = "2026-11-24T05:20:00.000Z"
 MILLISECONDS = 1_795_497_548_000
 NAMES = ("Order Completed", "Product Viewed", "Product Added", "Coupon Applied")
@@ -138,6 +146,27 @@ def sentry() -> list[Any]:
     return lines
 
 
+def sentry_session() -> list[Any]:
+    return sentry()[:3]
+
+
+def sentry_event() -> list[Any]:
+    """The recorded event of a caught error."""
+    recorded = json.loads((CAPTURES / "sentry-python.json").read_text(encoding="utf-8"))
+    body = gzip.decompress(base64.b64decode(recorded["requests"][1]["body_base64"]))
+    _, item, event = body.split(b"\n")[:3]
+    told = json.loads(event)
+    told["user"] = {"id": DEVICE}
+    return [sentry()[0], {**json.loads(item), "length": len(json.dumps(told))}, told]
+
+
+def sentry_counts() -> list[Any]:
+    """Each count becomes a start and an end."""
+    counts = [{"started": _time(one), "did": DEVICE, "exited": one + 1} for one in range(25)]
+    attrs = {"release": "com.demo@1.4.2+142", "environment": "production"}
+    return [sentry()[0], {"type": "sessions"}, {"aggregates": counts, "attrs": attrs}]
+
+
 def countly() -> list[Any]:
     return [
         {
@@ -151,9 +180,11 @@ def countly() -> list[Any]:
 class Vendor(Struct, frozen=True):
     """How a POST of this vendor's looks."""
 
+    protocol: str
     path: str
     body: Callable[[str, str], bytes]  # of a key and a device
     content_type: str = JSON
+    events: int = EVENTS
 
 
 def _as_json(made: Callable[[], Any]) -> Callable[[str, str], bytes]:
@@ -164,9 +195,12 @@ def _as_json(made: Callable[[], Any]) -> Callable[[str, str], bytes]:
     return body
 
 
-def _envelope(key: str, device: str) -> bytes:
-    lines = [json.dumps(one) for one in sentry()]
-    return "\n".join(lines).replace(DEVICE, device).replace(WRITE_KEY, key).encode()
+def _envelope(made: Callable[[], list[Any]]) -> Callable[[str, str], bytes]:
+    def body(key: str, device: str) -> bytes:
+        lines = [json.dumps(one) for one in made()]
+        return "\n".join(lines).replace(DEVICE, device).replace(WRITE_KEY, key).encode()
+
+    return body
 
 
 def _form(key: str, device: str) -> bytes:
@@ -175,12 +209,22 @@ def _form(key: str, device: str) -> bytes:
     return text.encode()
 
 
+def _sentry(made: Callable[[], list[Any]], events: int = EVENTS) -> Vendor:
+    body, content_type = _envelope(made), "application/x-sentry-envelope"
+    return Vendor("sentry", "/api/1/envelope", body, content_type, events)
+
+
 VENDORS = {
-    "segment": Vendor("/v1/batch", _as_json(segment)),
-    "posthog": Vendor("/posthog/batch", _as_json(posthog)),
-    "amplitude": Vendor("/2/httpapi", _as_json(amplitude)),
-    "mixpanel": Vendor("/track", _as_json(mixpanel)),
-    "otlp": Vendor("/v1/logs", _as_json(otlp)),
-    "sentry": Vendor("/api/1/envelope", _envelope, "application/x-sentry-envelope"),
-    "countly": Vendor("/i", _form, "application/x-www-form-urlencoded"),
+    "segment": Vendor("segment", "/v1/batch", _as_json(segment)),
+    "posthog": Vendor("posthog", "/posthog/batch", _as_json(posthog)),
+    "amplitude": Vendor("amplitude", "/2/httpapi", _as_json(amplitude)),
+    "mixpanel": Vendor("mixpanel", "/track", _as_json(mixpanel)),
+    "otlp": Vendor("otlp", "/v1/logs", _as_json(otlp)),
+    "countly": Vendor("countly", "/i", _form, "application/x-www-form-urlencoded"),
+    "sentry, 50 sessions": _sentry(sentry),
+    "sentry, 25 counts": _sentry(sentry_counts),
+}
+SINGLE = {  # one event a POST: beside a native POST of one
+    "sentry, one session": _sentry(sentry_session, 1),
+    "sentry, one event": _sentry(sentry_event, 1),
 }
