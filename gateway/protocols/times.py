@@ -13,6 +13,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EXACT = 4e12  # milliseconds that a float of seconds still tells apart, microseconds too
 _NUMBERS = (int, float)
 _BEYOND = 1e20  # no unit is so small
+_EXACT_NANOSECONDS = _EXACT * 1e6
 _NANOSECONDS, _MICROSECONDS, _MILLISECONDS = 1e17, 1e14, 1e11  # above this magnitude
 
 
@@ -25,7 +26,10 @@ def parse(value: object) -> datetime | None:
             return None
         return _from_number(float(value)) if abs(value) < _BEYOND else None
     if value.isdecimal() and len(value) <= MAX_LENGTH:
-        return _from_number(float(value))
+        number = float(value)
+        if _NANOSECONDS < number < _EXACT_NANOSECONDS:
+            return datetime.fromtimestamp(round(number * 1e-9 * 1000) / 1000, UTC)
+        return _from_number(number)
     try:
         return utc(msgspec.convert(value, datetime))  # as nearly all write it
     except msgspec.ValidationError:

@@ -79,9 +79,12 @@ def record_of(raw: Raw) -> LogRecord | None:
         return None
     if record.time_unix_nano is None and bytes(raw) == b"{}":
         return None
+    time = record.time_unix_nano
+    if type(time) is not str or time in ("", "0"):
+        time = time_of(time) or time_of(record.observed_time_unix_nano)
     return LogRecord(
         event_name=record.event_name,
-        time=time_of(record.time_unix_nano) or time_of(record.observed_time_unix_nano),
+        time=time,
         attributes=_attributes(record.attributes),
         body=None if record.body is None else value_of(record.body, 0),
         others=_others(record),
