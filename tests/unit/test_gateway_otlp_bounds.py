@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from gateway.contract.refusal import RefusalCode, Refused
-from gateway.protocols.otlp.parts import MAX_OWN_BYTES, parts_of
-from gateway.protocols.otlp.text import MAX_VALUES
 from gateway.protocols.otlp.binary import MAX_RECORD_BYTES
 from gateway.protocols.otlp.logs import MAX_RECORDS
+from gateway.protocols.otlp.parts import MAX_OWN_BYTES, parts_of
+from gateway.protocols.otlp.text import MAX_VALUES
 from tests.gateway_app import KEY, GatewayUnderTest
 from tests.otlp import JSON, PROTOBUF, encoded, record, resource_logs
 
@@ -85,21 +85,22 @@ def test_a_record_as_large_as_no_event_may_be_is_rejected_alone(gateway: Gateway
     assert (gateway.count("accepted"), gateway.count("rejected")) == (1, 1)
 
 
-@pytest.mark.parametrize("member", ["{}", '[{"key":"a"}]', "[]"])
+@pytest.mark.parametrize("member", [b"{}", b'{"key":"a"}', b"[]"])
 def test_more_objects_than_any_body_has_are_refused(
-    gateway: GatewayUnderTest, member: str
+    gateway: GatewayUnderTest, member: bytes
 ) -> None:
-    record = '{"attributes":[%s]}' % ",".join([member] * (MAX_VALUES + 1))
-    body = '{"resourceLogs":[{"scopeLogs":[{"logRecords":[%s]}]}]}' % record
+    members = b",".join([member] * (MAX_VALUES + 1))
+    records = b'[{"attributes":[%b]}]' % members
+    body = b'{"resourceLogs":[{"scopeLogs":[{"logRecords":%b}]}]}' % records
 
-    answer = gateway.post(body.encode(), "/v1/logs", authorization=f"Bearer {KEY}")
+    answer = gateway.post(body, "/v1/logs", authorization=f"Bearer {KEY}")
 
     assert answer.status_code == 413
     assert f"more than {MAX_VALUES} objects and arrays" in answer.text
 
 
 def test_texts_may_hold_as_many_braces_as_they_like(gateway: GatewayUnderTest) -> None:
-    told = {"stack": "{\\\"[" * MAX_VALUES}  # as long as no event may be: rejected for that alone
+    told = {"stack": '{\\"[' * MAX_VALUES}  # as long as no event may be: rejected for that alone
     logs = resource_logs(record(attributes={}, body=told), record())
 
     answer = gateway.post(encoded(JSON, logs), "/v1/logs", authorization=f"Bearer {KEY}")

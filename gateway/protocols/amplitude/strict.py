@@ -51,7 +51,7 @@ class _Own(Struct, gc=False):
     user_properties: Raw | UnsetType = UNSET
 
 
-_whole = msgspec.json.Decoder(
+_whole: msgspec.json.Decoder[Any] = msgspec.json.Decoder(
     msgspec.defstruct(
         "Whole",
         [

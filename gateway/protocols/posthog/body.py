@@ -17,6 +17,7 @@ from gateway.protocols import forms, reading
 from gateway.protocols.loose import without_nulls
 from gateway.protocols.salvage import salvage
 
+
 class _Usual(Struct, gc=False):
     """What has another type, or lacks one of these, fails this pass."""
 
@@ -59,9 +60,12 @@ def read(body: bytes) -> Body:
     try:
         if reading.is_utf8(text):
             usual = _usual.decode(text)
-            sent_at = usual.sent_at
-            is_sent = sent_at is not UNSET and sent_at != _NULL
-            return Body(_bounded(usual.batch), usual.api_key, sent_at if is_sent else None)
+            told = usual.sent_at
+            return Body(
+                _bounded(usual.batch),
+                usual.api_key,
+                None if told is UNSET or told == _NULL else told,
+            )
     except reading.UNREADABLE:
         pass  # what can be read of it is read key by key
     if _is_array(text):

@@ -107,7 +107,9 @@ def events_of_aggregates(raw_keys: dict[str, Raw], wrapper: Wrapper) -> list[Eve
         raise Rejected(Code.INVALID_FIELD, text)
     for raw in buckets:
         bucket = without_nulls(reading.as_object(raw))
-        counts = {one: number_of(reading.as_value(bucket[one])) for one in _COUNTED if one in bucket}
+        counts = {
+            one: number_of(reading.as_value(bucket[one])) for one in _COUNTED if one in bucket
+        }
         if not any(counts.values()):
             continue
         device_id = reading.as_text(bucket.get("did"))

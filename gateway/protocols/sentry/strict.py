@@ -10,6 +10,7 @@ from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from gateway.contract.event import MAX_FOREIGN_ID_LENGTH, MAX_PROPERTIES, MAX_SEQUENCE, Event
 from gateway.protocols import times
+from gateway.protocols.loose import without_nulls
 from gateway.protocols.reading import UNREADABLE, is_utf8
 from gateway.protocols.sentry.names import RUNNING
 from gateway.protocols.sentry.session import About, Session, about_of
@@ -18,7 +19,6 @@ from gateway.protocols.sentry.wrapper import Wrapper
 MAX_BYTES = 4096  # of one that never has to be trimmed
 MAX_SAID = 16  # properties that an end has beside those of its `attrs`
 
-_NULL = Raw(b"null")
 _STATUSES = {name: Raw(b'"%b"' % name.encode()) for name in ("exited", "crashed", "abnormal")}
 
 
@@ -85,8 +85,9 @@ class StrictReader:
 def _properties(said: _Session) -> dict[str, Raw]:
     """Of the end of a session."""
     properties = {"status": _STATUSES[said.status]}
-    for name, raw in (("errors", said.errors), ("duration", said.duration)):
-        if raw is not UNSET and raw != _NULL:
-            properties[name] = raw
+    if said.errors is not UNSET:
+        properties["errors"] = said.errors
+    if said.duration is not UNSET:
+        properties["duration"] = said.duration
     properties["started"] = said.started
-    return properties
+    return without_nulls(properties)
