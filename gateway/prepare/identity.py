@@ -14,8 +14,6 @@ NAMESPACE = UUID("5f0c5c1e-5d1b-5a3e-9a55-0f6d5a1b7c11")
 _any_case = re.compile(
     r"[0-9a-fA-F]{8}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{12}"
 ).fullmatch
-
-
 _SPACE = NAMESPACE.bytes
 _VARIANTS = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
 

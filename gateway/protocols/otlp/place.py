@@ -73,7 +73,7 @@ def place_of(resource: Attributes) -> Place:
     return Place(
         {name: value for name, value in resource.items() if name in PLACE_NAMES},
         context,
-        extras("$context.", resource, used),
+        _extras(resource, used),
         first_text(resource, USER_ID),
         first_text(resource, SESSION_ID),
     )
@@ -103,10 +103,12 @@ def is_too_large(place: Place, scope: dict[str, Raw]) -> bool:
     return len(_encode(place.context)) + len(_encode(place.extras)) + len(_encode(scope)) > limit
 
 
-def extras(prefix: str, attributes: Attributes, used: Container[str]) -> dict[str, Raw]:
+def _extras(attributes: Attributes, used: Container[str]) -> dict[str, Raw]:
     """The attributes that have no other place, as properties."""
     return {
-        prefix + name: Raw(_encode(value)) for name, value in attributes.items() if name not in used
+        f"$context.{name}": Raw(_encode(value))
+        for name, value in attributes.items()
+        if name not in used
     }
 
 

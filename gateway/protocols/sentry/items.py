@@ -30,7 +30,9 @@ def events_of(envelope: Envelope, wrapper: Wrapper) -> Events:
     ignored = 0
     reader = StrictReader(wrapper)
     for item in envelope.items:
-        found = _usual_session(item, reader)
+        found: Sequence[Event | Rejection] | None = None
+        if item.type == "session":
+            found = reader.events_of(item.payload)
         if found is None:
             found = _found(item, wrapper, len(events))
         events += found
@@ -39,11 +41,6 @@ def events_of(envelope: Envelope, wrapper: Wrapper) -> Events:
             text = f"the envelope has more than {MAX_EVENTS} events"
             raise Refused(RefusalCode.TOO_MANY_EVENTS, text)
     return Events(events, ignored)
-
-
-def _usual_session(item: Item, reader: StrictReader) -> Sequence[Event | Rejection] | None:
-    """None where it must be read key by key."""
-    return reader.events_of(item.payload) if item.type == "session" else None
 
 
 def _found(item: Item, wrapper: Wrapper, index: int) -> list[Event | Rejection]:
