@@ -67,7 +67,6 @@ _said = attrgetter(*TEXTS)
 _others = attrgetter(*_OTHERS)
 _NO_OTHERS = (UNSET,) * len(_OTHERS)
 _EMPTY = Raw(b"{}")
-_encode = msgspec.json.Encoder().encode
 
 
 class StrictReader:
@@ -89,7 +88,7 @@ class StrictReader:
             if timestamp is None or lower == COUNTED:
                 return None
             if (said := _said(event)) != self._said:
-                self._read_who(said)
+                self._read_who(said, raw)
             event_type = TYPES.get(lower, "track")
             session_id = event.session_id
             return finished(
@@ -105,10 +104,9 @@ class StrictReader:
         except (*UNREADABLE, Rejected, Unusual):
             return None
 
-    def _read_who(self, said: tuple[object, ...]) -> None:
+    def _read_who(self, said: tuple[object, ...], raw: Raw) -> None:
         """Raises Rejected."""
-        given = zip(TEXTS, said, strict=True)
-        keys = {name: Raw(_encode(one)) for name, one in given if one is not UNSET}
+        keys = {name: one for name, one in as_object(raw).items() if name in TEXTS}
         keys = without_nulls(keys)
         self._said = None
         self._who = take_who(keys)
