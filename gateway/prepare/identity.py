@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from uuid import UUID, uuid5
+from hashlib import sha1
+from uuid import UUID
 
 from gateway.contract.uuid_text import is_canonical
 
@@ -13,15 +14,26 @@ NAMESPACE = UUID("5f0c5c1e-5d1b-5a3e-9a55-0f6d5a1b7c11")
 _any_case = re.compile(
     r"[0-9a-fA-F]{8}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{12}"
 ).fullmatch
+_SPACE = NAMESPACE.bytes
+_VARIANTS = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
 
 
 def as_uuid(text: str) -> str | None:
     """The canonical form of a UUID written in any case, with or without dashes; else None."""
     if is_canonical(text):
         return text
-    return str(UUID(text)) if _any_case(text) else None
+    return _dashed(text.replace("-", "").lower()) if _any_case(text) else None
 
 
 def foreign(*parts: str) -> str:
-    """UUIDv5 of an id that is no UUID, within its app (and device)."""
-    return str(uuid5(NAMESPACE, "\x1f".join(parts)))
+    """UUIDv5 of an id that is no UUID, within its app (and device).
+
+    Made from its digits: the standard library's way over an object costs four times as much.
+    """
+    name = "\x1f".join(parts).encode()
+    digits = sha1(_SPACE + name, usedforsecurity=False).hexdigest()[:32]
+    return _dashed(f"{digits[:12]}5{digits[13:16]}{_VARIANTS[digits[16]]}{digits[17:]}")
+
+
+def _dashed(digits: str) -> str:
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"

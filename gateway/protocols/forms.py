@@ -14,6 +14,7 @@ from gateway.contract.refusal import RefusalCode, Refused
 MAX_FIELDS = 32
 MAX_STRAYS = 1_000  # "%" without two digits, in one field: each costs a step of our own
 
+_SOFT_ENDS = (b"%\n", b"%\r")  # a line's end in quoted-printable, which goes
 _stray = re.compile(rb"%(?![0-9a-fA-F]{2})")
 _json_start = re.compile(rb"(?:\xef\xbb\xbf)?\s*[\[{]").match
 _to_standard = bytes.maketrans(b"-_ ", b"+/+")  # a "+" that nobody escaped came as a space
@@ -41,11 +42,20 @@ def unescape(text: bytes) -> bytes:
     standard library's for URLs makes a list of all pieces.
     """
     text = text.replace(b"+", b" ")
-    if b"%" not in text:
+    signs = text.count(b"%")
+    if not signs:
         return text
+    if not any(end in text for end in _SOFT_ENDS):
+        decoded = _unescaped(text)
+        if len(decoded) == len(text) - 2 * signs:  # each sign had its digits: no other is so short
+            return decoded
     text = _stray.sub(b"%25", text, MAX_STRAYS)
     if _stray.search(text):
         raise Refused(RefusalCode.INVALID_FIELD, "the form's percent-encoding is broken")
+    return _unescaped(text)
+
+
+def _unescaped(text: bytes) -> bytes:
     return binascii.a2b_qp(text.replace(b"=", b"%3D").replace(b"%", b"="))
 
 

@@ -11,6 +11,9 @@ MAX_LENGTH = 64  # of a time as text, where it is not written as RFC 3339 has it
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EXACT = 4e12  # milliseconds that a float of seconds still tells apart, microseconds too
+_NUMBERS = (int, float)
+_BEYOND = 1e20  # no unit is so small
+_EXACT_NANOSECONDS = _EXACT * 1e6
 _NANOSECONDS, _MICROSECONDS, _MILLISECONDS = 1e17, 1e14, 1e11  # above this magnitude
 
 
@@ -18,14 +21,15 @@ def parse(value: object) -> datetime | None:
     """The instant that `value` names; no zone means UTC. None when it is no time."""
     if type(value) is int and _MILLISECONDS < value < _EXACT:  # as most write it
         return datetime.fromtimestamp(value / 1000, UTC)
-    if isinstance(value, bool):
-        return None
-    if isinstance(value, int | float):
-        return _from_number(float(value)) if abs(value) < 1e20 else None
     if not isinstance(value, str):
-        return None
+        if isinstance(value, bool) or not isinstance(value, _NUMBERS):
+            return None
+        return _from_number(float(value)) if abs(value) < _BEYOND else None
     if value.isdecimal() and len(value) <= MAX_LENGTH:
-        return _from_number(float(value))
+        number = float(value)
+        if _NANOSECONDS < number < _EXACT_NANOSECONDS:
+            return datetime.fromtimestamp(round(number * 1e-9 * 1000) / 1000, UTC)
+        return _from_number(number)
     try:
         return utc(msgspec.convert(value, datetime))  # as nearly all write it
     except msgspec.ValidationError:
@@ -64,7 +68,7 @@ def _second(seconds: int) -> str:
 
 
 def _from_number(number: float) -> datetime | None:
-    if number != number or abs(number) >= 1e20:
+    if not -_BEYOND < number < _BEYOND:  # nor is it NaN
         return None
     size = abs(number)
     if size > _NANOSECONDS:

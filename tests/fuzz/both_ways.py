@@ -19,8 +19,15 @@ from urllib.parse import parse_qs
 import msgspec
 from msgspec import Raw
 
+from gateway.contract.refusal import Refused
+from gateway.contract.verdict import Rejected
+from gateway.protocols import reading
 from gateway.protocols.amplitude import event as amplitude_event
 from gateway.protocols.amplitude.strict import StrictReader as AmplitudeReader
+from gateway.protocols.countly import strict as countly_strict
+from gateway.protocols.countly.action import tracked
+from gateway.protocols.countly.context import take_context
+from gateway.protocols.countly.request import Request
 from gateway.protocols.mixpanel.event import told_by
 from gateway.protocols.mixpanel.strict import StrictReader as MixpanelReader
 from gateway.protocols.otlp import strict as otlp_strict
@@ -32,6 +39,9 @@ from gateway.protocols.posthog.event import Sent
 from gateway.protocols.posthog.strict import StrictReader as PostHogReader
 from gateway.protocols.segment import message as segment_message
 from gateway.protocols.segment import strict as segment_strict
+from gateway.protocols.sentry.session import events_of_session
+from gateway.protocols.sentry.strict import StrictReader as SentryReader
+from gateway.protocols.sentry.wrapper import Wrapper
 from tests.bench import vendors
 from tests.fuzz.values import text_of
 
@@ -88,19 +98,41 @@ def _segment_calls() -> list[Any]:
     return [*captured("segment"), *captured("rudder"), *calls]
 
 
+def _sentry_sessions() -> list[Any]:
+    ended = {
+        "sid": "e" * 32, "did": "user-1", "init": True, "started": vendors.SENT_AT,
+        "timestamp": vendors.SENT_AT, "status": "exited", "errors": 0, "duration": 0.5,
+        "attrs": {"release": "com.demo@1.4.2+142", "environment": "production"},
+    }  # fmt: skip
+    return [{**ended, "status": "crashed", "seq": 4, "init": False}, ended, vendors.sentry()[2]]
+
+
+def _countly_events() -> list[Any]:
+    view = {"name": "Home", "visit": 1, "segment": "Android"}
+    more = {"sum": 9.5, "dur": 3, "segmentation": {"a": None, "b": [1]}}
+    first, second = vendors.countly()[:2]
+    return [{**first, "key": "[CLY]_view", "segmentation": view}, {**first, **more}, first, second]
+
+
 SEEDS: dict[str, list[Any]] = {
     "segment": _segment_calls(),
     "posthog": [*captured("posthog"), *vendors.posthog()["batch"][:2]],
     "amplitude": [*captured("amplitude"), *vendors.amplitude()["events"][:2]],
     "mixpanel": [*captured("mixpanel"), *vendors.mixpanel()[:2]],
     "otlp": _otlp_records(),
+    "sentry": _sentry_sessions(),
+    "countly": _countly_events(),
 }
 
 
 def post(dice: Random, vendor: str) -> list[Raw]:
     """A few events of one POST, of one or two seeds."""
     seeds = dice.choices(SEEDS[vendor], k=2)
-    texts = [text_of(dice, dice.choice(seeds)) for _ in range(dice.randrange(1, 6))]
+    is_odd = dice.random() < 0.7  # else some are as they were, so that they are alike
+    texts = [
+        text_of(dice, one) if is_odd or dice.random() < 0.4 else json.dumps(one)
+        for one in dice.choices(seeds, k=dice.randrange(1, 8))
+    ]
     found: list[Raw] = []
     for text in texts:
         try:  # only what is an item of a body that was read
@@ -163,12 +195,44 @@ def _said(read: Callable[[Raw], object], raw: Raw) -> object:
     return (record.event_name, record.time, record.attributes, record.body, record.others)
 
 
+_wrapper = Wrapper({"sdk": Raw(b'{"name":"sentry.cocoa","version":"9"}')})
+
+
+def _sentry(raws: Sequence[Raw]) -> Pairs:
+    reader = SentryReader(_wrapper)
+    return [(reader.events_of(bytes(raw)), _session(bytes(raw))) for raw in raws]
+
+
+def _session(payload: bytes) -> object:
+    try:
+        return events_of_session(payload, reading.json_object(payload), _wrapper)
+    except (Rejected, Refused) as error:
+        return str(error)
+
+
+_request = Request({"app_key": b"K", "device_id": b"d", "timestamp": b"1795497598000"})
+
+
+def _countly(raws: Sequence[Raw]) -> Pairs:
+    context = take_context(_request, {})
+    return [(countly_strict.event_of(raw, context), _tracked(raw)) for raw in raws]
+
+
+def _tracked(raw: Raw) -> object:
+    try:
+        return tracked(_request, 0, raw)
+    except Rejected as error:
+        return str(error)
+
+
 READERS: dict[str, Callable[[Sequence[Raw]], Pairs]] = {
     "segment": _segment,
     "posthog": _posthog,
     "amplitude": _amplitude,
     "mixpanel": _mixpanel,
     "otlp": _otlp,
+    "sentry": _sentry,
+    "countly": _countly,
 }
 
 

@@ -96,8 +96,8 @@ def finished(
 ) -> Event:
     """The event, once all that has a field is out of the other keys."""
     named = _name(name, event_type, properties)
-    for key in sorted(others):
-        properties[f"$event.{key}"] = others[key]
+    if others:
+        properties.update({f"$event.{key}": others[key] for key in sorted(others)})
     return Event(
         event_id=event_id,
         type=event_type,

@@ -11,17 +11,18 @@ from gateway.contract.event import (
     MAX_FOREIGN_ID_LENGTH,
     MAX_NAME_LENGTH,
     MAX_PROPERTIES,
+    Context,
     Event,
 )
 from gateway.contract.refusal import Refused
 from gateway.contract.verdict import Code, Rejected, Rejection
 from gateway.protocols import items, reading
+from gateway.protocols.countly import strict
 from gateway.protocols.countly.context import take_context
 from gateway.protocols.countly.crash import take_crash
 from gateway.protocols.countly.request import ACTIONS, Request
+from gateway.protocols.countly.strict import VIEW
 from gateway.protocols.loose import without_nulls
-
-VIEW = "[CLY]_view"
 
 _encode = msgspec.json.Encoder().encode
 
@@ -57,15 +58,29 @@ def _session(request: Request, action: str) -> Iterator[Event]:
 
 
 def _events(request: Request, text: bytes) -> Iterator[Event | Rejection]:
-    for index, raw in enumerate(items.items_of(text)):
+    raws = items.items_of(text)
+    context = _shared_context(request)
+    for index, raw in enumerate(raws):
+        if context is not None and (usual := strict.event_of(raw, context)) is not None:
+            yield usual
+            continue
         try:
-            yield _tracked(request, index, raw)
+            yield tracked(request, index, raw)
         except Rejected as reason:
             at = f"{reason} - at `events[{index}]`"
             yield Rejection(0, reason.code, at, "", bytes(raw))
 
 
-def _tracked(request: Request, index: int, raw: Raw) -> Event:
+def _shared_context(request: Request) -> Context | None:
+    """Of all members of `events`; None where none of them has one."""
+    try:
+        return take_context(request, {})
+    except Rejected:
+        return None
+
+
+def tracked(request: Request, index: int, raw: Raw) -> Event:
+    """A member of `events`. Raises Rejected."""
     keys = without_nulls(reading.as_object(raw))
     if not keys:
         raise Rejected(Code.INVALID_JSON, "Expected `object`")

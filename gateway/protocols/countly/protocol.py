@@ -13,6 +13,7 @@ from gateway.protocols import forms
 from gateway.protocols.countly.action import events_of
 from gateway.protocols.countly.request import Request
 from gateway.protocols.protocol import Answer, Head, Route
+from gateway.protocols.repeated import take_context
 
 _encode = msgspec.json.Encoder().encode
 _SUCCESS = Answer(200, b'{"result":"Success"}')
@@ -49,6 +50,7 @@ class CountlyProtocol:
             Batch(
                 events=events,
                 sent_at=None,
+                context=take_context(events),
                 stamp=Stamp.NONE,
                 write_key=request.text("app_key") or None,
                 max_id_length=MAX_FOREIGN_ID_LENGTH,

@@ -67,8 +67,8 @@ def event_of(
         library = (who.context.library.name if who.context.library else None) or ""
         session_id, sequence = _session(metadata, library)
         others = {**others, **_others(metadata, is_session_taken=bool(session_id))}
-    for name in sorted(others):
-        properties[name] = others[name]
+    if others:
+        properties.update({name: others[name] for name in sorted(others)})
     return Event(
         event_id=event_id,
         type="track",

@@ -112,11 +112,13 @@ def _by_token(found: Sequence[Told], fallback: str | None) -> dict[str, list[Tol
         if found:
             raise Refused(RefusalCode.MISSING_KEY, "no event has a `token`")
         return {}
-    groups: dict[str, list[Told]] = {}
-    token = first
+    token, group = first, list[Told]()
+    groups = {first: group}
     for one in found:
-        token = one.token or fallback or token
-        groups.setdefault(token, []).append(one)
+        own = one.token or fallback or token
+        if own != token:
+            token, group = own, groups.setdefault(own, [])
+        group.append(one)
     return groups
 
 

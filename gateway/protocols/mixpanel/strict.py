@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import Annotated
 
 import msgspec
-from msgspec import UNSET, Meta, Raw, Struct, UnsetType, field
+from msgspec import Meta, Raw, Struct, field
 
-from gateway.contract.event import MAX_FOREIGN_ID_LENGTH
+from gateway.contract.event import MAX_FOREIGN_ID_LENGTH, MAX_PROPERTIES
 from gateway.contract.verdict import Rejected
 from gateway.protocols import times
 from gateway.protocols.loose import without_nulls
 from gateway.protocols.mixpanel.context import FLAGS, TEXTS
 from gateway.protocols.mixpanel.event import take_id, typed
-from gateway.protocols.mixpanel.fields import Who, check_count, event_of, take_who
+from gateway.protocols.mixpanel.fields import Who, event_of, take_who
 from gateway.protocols.mixpanel.item import METADATA, Told
 from gateway.protocols.reading import UNREADABLE, take
 from gateway.protocols.repeated import Repeated, Unusual, shape_of
@@ -29,22 +29,16 @@ class _Item(Struct, forbid_unknown_fields=True, gc=False):
     metadata: dict[str, Raw] = field(default_factory=dict, name=METADATA)
 
 
-class _Own(Struct, gc=False):
-    """What differs between the items of a POST."""
-
-    time: int | float
-    insert_id: _Id | UnsetType = field(default=UNSET, name="$insert_id")
-
-
 class _Sender(Struct, frozen=True, gc=False):
     token: str
     who: Who
 
 
-_own = msgspec.json.Decoder(_Own)
 _item = msgspec.json.Decoder(_Item)
-_properties = msgspec.json.Decoder(dict[str, Raw])
+_id = msgspec.json.Decoder(_Id)
+_time = msgspec.json.Decoder(int | float)
 _shape = shape_of(("token", *TEXTS), FLAGS)
+_MAX_LEFT = MAX_PROPERTIES - len(_shape.names)  # beside those that the shape may have taken
 
 
 class StrictReader:
@@ -59,18 +53,15 @@ class StrictReader:
         """None where it must be read key by key."""
         try:
             item = _item.decode(raw)
-            own = _own.decode(item.properties)
-            properties = _properties.decode(item.properties)
-            check_count(properties)
-            sender = self._sender.take(item.properties, properties)
+            sender, properties = self._sender.take(item.properties)
+            if len(properties) > _MAX_LEFT or "time" not in properties:
+                return None
             metadata = without_nulls(item.metadata) if item.metadata else item.metadata
-            timestamp = times.parse(own.time)
+            timestamp = times.parse(_time.decode(properties.pop("time")))
             if timestamp is None:
                 return None
-            del properties["time"]
-            if own.insert_id is not UNSET:
-                event_id = own.insert_id
-                del properties["$insert_id"]
+            if "$insert_id" in properties:
+                event_id = _id.decode(properties.pop("$insert_id"))
             elif not (event_id := take_id(properties, metadata)):
                 return None
             properties = without_nulls(properties)

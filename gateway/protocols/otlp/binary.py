@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterable
+from functools import partial
 
 import msgspec
 from google.protobuf.message import Message
@@ -12,7 +13,6 @@ from msgspec import Raw
 from gateway.contract.event import MAX_PROPERTIES
 from gateway.contract.refusal import RefusalCode, Refused
 from gateway.contract.verdict import Code
-from gateway.protocols.otlp import bounds
 from gateway.protocols.otlp.logs import (
     Attributes,
     Broken,
@@ -25,38 +25,47 @@ from gateway.protocols.otlp.logs import (
     double_of,
     too_many,
 )
-from gateway.protocols.otlp.messages import request_of
+from gateway.protocols.otlp.messages import record_of, resource_of, scope_of
+from gateway.protocols.otlp.parts import ResourceParts, ScopeParts, parts_of
+
+MAX_RECORD_BYTES = 512 * 1024  # no larger one becomes an event
 
 _encode = msgspec.json.Encoder().encode
 
 
 def read(body: bytes) -> list[ResourceLogs]:
     """Everything that a body of protobuf says. Raises Refused."""
-    bounds.check(body)
-    request, count = request_of(body), Count()
-    count.add(len(request.resource_logs))
+    resources, count = parts_of(body), Count()
+    count.add(len(resources))
+    for one in resources:
+        count.add(len(one.scopes) - 1)
+        for scope in one.scopes:
+            count.add(len(scope.records) - 1)
     try:
-        return [_resource(one, count) for one in request.resource_logs]
+        return [_resource(body, one) for one in resources]
     except TooDeep as deep:
         raise Refused(RefusalCode.TOO_DEEP, str(deep)) from None
 
 
-def _resource(logs: Message, count: Count) -> ResourceLogs:
-    count.add(len(logs.scope_logs) - 1)
-    scopes = [_scope(one, count) for one in logs.scope_logs]
-    return ResourceLogs(_attributes(logs.resource.attributes), scopes)
+def _resource(body: bytes, parts: ResourceParts) -> ResourceLogs:
+    attributes = _attributes(resource_of(parts.own).resource.attributes)
+    return ResourceLogs(attributes, [_scope(body, one) for one in parts.scopes])
 
 
-def _scope(logs: Message, count: Count) -> ScopeLogs:
-    count.add(len(logs.log_records) - 1)
-    scope: Attributes = {"name": _text(logs.scope.name), "version": _text(logs.scope.version)}
-    scope.update(_attributes(logs.scope.attributes))
-    return ScopeLogs(scope, [_record(one) for one in logs.log_records])
+def _scope(body: bytes, parts: ScopeParts) -> ScopeLogs:
+    about = scope_of(parts.own).scope
+    scope: Attributes = {"name": _text(about.name), "version": _text(about.version)}
+    scope.update(_attributes(about.attributes))
+    return ScopeLogs(scope, [_record(body[start:end]) for start, end in parts.records])
 
 
-def _record(record: Message) -> LogRecord | Broken:
+def _record(encoded: bytes) -> LogRecord | Broken:
+    if len(encoded) > MAX_RECORD_BYTES:
+        text = f"the record has {len(encoded)} bytes, the limit is {MAX_RECORD_BYTES}"
+        return Broken(Code.EVENT_TOO_LARGE, text, encoded)
+    record = record_of(encoded)
     if (count := len(record.attributes)) > MAX_PROPERTIES:
-        return Broken(Code.TOO_MANY_PROPERTIES, too_many(count), record.SerializeToString())
+        return Broken(Code.TOO_MANY_PROPERTIES, too_many(count), encoded)
     try:
         return LogRecord(
             event_name=_text(record.event_name),
@@ -64,10 +73,10 @@ def _record(record: Message) -> LogRecord | Broken:
             attributes=_attributes(record.attributes),
             body=_value(record.body, 0),
             others=_others(record),
-            original=record.SerializeToString,
+            original=partial(bytes, encoded),
         )
     except TooDeep as deep:
-        return Broken(Code.INVALID_FIELD, str(deep), record.SerializeToString())
+        return Broken(Code.INVALID_FIELD, str(deep), encoded)
 
 
 def _others(record: Message) -> dict[str, Raw]:

@@ -6,6 +6,8 @@ is soon that. Here such a text costs only its broken characters.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from google.protobuf.descriptor import FileDescriptor
 from google.protobuf.descriptor_pb2 import FieldDescriptorProto, FileDescriptorProto
 from google.protobuf.descriptor_pool import DescriptorPool
@@ -18,7 +20,7 @@ from opentelemetry.proto.resource.v1 import resource_pb2
 
 from gateway.contract.refusal import RefusalCode, Refused
 
-_FILES = (common_pb2, resource_pb2, logs_pb2, logs_service_pb2)  # each after those it imports
+_FILES = (common_pb2, resource_pb2, logs_pb2)  # each after those it imports
 
 
 def _with_bytes(file: FileDescriptor) -> FileDescriptorProto:
@@ -31,27 +33,34 @@ def _with_bytes(file: FileDescriptor) -> FileDescriptorProto:
     return declared
 
 
-def _request_class() -> type[Message]:
+def _pool() -> DescriptorPool:
     pool = DescriptorPool()
     for file in _FILES:
         pool.Add(_with_bytes(file.DESCRIPTOR))
-    name = "opentelemetry.proto.collector.logs.v1.ExportLogsServiceRequest"
-    request: type[Message] = GetMessageClass(pool.FindMessageTypeByName(name))
-    return request
+    return pool
 
 
-_request = _request_class()
+_POOL = _pool()
 
 
-def request_of(body: bytes) -> Message:
-    """An ExportLogsServiceRequest. Raises Refused."""
-    try:
-        return _request.FromString(body)
-    except DecodeError as error:
-        if "Depth" in str(error):
-            raise Refused(RefusalCode.TOO_DEEP, "the body is nested too deep") from None
-        text = "the body is no ExportLogsServiceRequest in protobuf"
-        raise Refused(RefusalCode.INVALID_ENCODING, text) from None
+def _parser_of(name: str) -> Callable[[bytes], Message]:
+    """Of a message of OTLP's logs. Raises Refused."""
+    message = GetMessageClass(_POOL.FindMessageTypeByName(f"opentelemetry.proto.logs.v1.{name}"))
+
+    def parsed(encoded: bytes) -> Message:
+        try:
+            return message.FromString(encoded)
+        except DecodeError as error:
+            if "Depth" in str(error):
+                raise Refused(RefusalCode.TOO_DEEP, "the body is nested too deep") from None
+            raise Refused(RefusalCode.INVALID_ENCODING, f"a {name} is broken") from None
+
+    return parsed
+
+
+resource_of = _parser_of("ResourceLogs")
+scope_of = _parser_of("ScopeLogs")
+record_of = _parser_of("LogRecord")
 
 
 def response_of(rejected: int, text: str) -> bytes:

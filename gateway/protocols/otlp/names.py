@@ -9,6 +9,7 @@ from gateway.protocols.otlp.logs import Attributes
 
 PLAIN_LOG = "log"  # the name of a record that has none
 EXCEPTION = ("exception.type", "exception.message", "exception.stacktrace")
+_EXCEPTION = frozenset(EXCEPTION)
 
 _TYPES = {
     "app.crash": "app_crash",
@@ -47,7 +48,7 @@ def named(event_name: str, attributes: Attributes) -> Named | None:
             return Named(_STATE_TYPES[state])
     if lowered.startswith(_SCREEN):
         return Named("screen", first_text(attributes, _SCREEN_NAMES) or event_name)
-    if any(name in attributes for name in EXCEPTION):
+    if not _EXCEPTION.isdisjoint(attributes):
         return Named("error", event_name)
     return Named("track", event_name or PLAIN_LOG)
 

@@ -46,7 +46,7 @@ _FIELDS = (
     _Field("library", "name", ("telemetry.sdk.name",)),
     _Field("library", "version", ("telemetry.sdk.version",)),
 )
-_NAMES = frozenset(name for field in _FIELDS for name in field.names)
+PLACE_NAMES = frozenset(name for field in _FIELDS for name in field.names)
 _PARTS: dict[str, type[Struct]] = {
     "app": App, "os": OperatingSystem, "device": Device, "network": Network, "library": Library,
 }  # fmt: skip
@@ -71,9 +71,9 @@ def place_of(resource: Attributes) -> Place:
     context, used = _context(resource)
     used.update(USER_ID, SESSION_ID)
     return Place(
-        {name: value for name, value in resource.items() if name in _NAMES},
+        {name: value for name, value in resource.items() if name in PLACE_NAMES},
         context,
-        extras("$context.", resource, used),
+        _extras(resource, used),
         first_text(resource, USER_ID),
         first_text(resource, SESSION_ID),
     )
@@ -91,9 +91,7 @@ def scope_extras(scope: Attributes) -> dict[str, Raw]:
 def moved(place: Place, attributes: Attributes) -> tuple[Place, set[str]]:
     """Where a record was logged, and which of its own attributes say so: they win over those of
     its resource, as when a crash of an older version is told by a newer one."""
-    if _NAMES.isdisjoint(attributes):
-        return place, set()
-    own = _NAMES & attributes.keys()
+    own = PLACE_NAMES & attributes.keys()
     known = {**place.attributes, **{name: attributes[name] for name in own}}
     context, used = _context(known)
     return structs.replace(place, context=context), used & own
@@ -105,10 +103,12 @@ def is_too_large(place: Place, scope: dict[str, Raw]) -> bool:
     return len(_encode(place.context)) + len(_encode(place.extras)) + len(_encode(scope)) > limit
 
 
-def extras(prefix: str, attributes: Attributes, used: Container[str]) -> dict[str, Raw]:
+def _extras(attributes: Attributes, used: Container[str]) -> dict[str, Raw]:
     """The attributes that have no other place, as properties."""
     return {
-        prefix + name: Raw(_encode(value)) for name, value in attributes.items() if name not in used
+        f"$context.{name}": Raw(_encode(value))
+        for name, value in attributes.items()
+        if name not in used
     }
 
 

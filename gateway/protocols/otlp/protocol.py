@@ -86,7 +86,8 @@ def _records(
     for resource, place in zip(logs, places, strict=True):
         for scope in resource.scopes:
             extras = scope_extras(scope.scope)
-            around = Around(place, extras, is_shared, is_too_large(place, extras))
+            is_long = max(len(place.user_id), len(place.session_id)) > MAX_FOREIGN_ID_LENGTH
+            around = Around(place, extras, is_shared, is_too_large(place, extras), is_long)
             for record in scope.records:
                 yield record, around
 

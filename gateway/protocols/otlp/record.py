@@ -17,15 +17,19 @@ from gateway.contract.event import (
 )
 from gateway.contract.verdict import Code, Rejected
 from gateway.protocols import reading, times
+from gateway.protocols.loose import text_of
 from gateway.protocols.otlp.logs import Attributes, LogRecord, too_many
 from gateway.protocols.otlp.names import EXCEPTION, Named, first_text, named
-from gateway.protocols.otlp.place import SESSION_ID, USER_ID, Place, extras, moved
+from gateway.protocols.otlp.place import PLACE_NAMES, SESSION_ID, USER_ID, Place, moved
 
 _EVENT_NAME = "event.name"  # an attribute, before it became a field
 _BODY = "body"
+_USERS = frozenset(USER_ID)
+(_SESSION,) = SESSION_ID
 _IDS = ("log.record.uid",)
 _CRASH_IDS = ("app.crash.id", *_IDS)
 _encode = msgspec.json.Encoder(order="deterministic").encode
+_encode_value = msgspec.json.Encoder().encode
 
 
 class Around(Struct, frozen=True, gc=False):
@@ -35,6 +39,7 @@ class Around(Struct, frozen=True, gc=False):
     scope: dict[str, Raw]
     is_shared: bool  # by all records of the POST: the place is the batch's, no event repeats it
     is_too_large: bool  # for every record to carry it
+    has_long_ids: bool  # longer than an id of a record may be
 
 
 def event_of(record: LogRecord, around: Around) -> Event | None:
@@ -47,10 +52,15 @@ def event_of(record: LogRecord, around: Around) -> Event | None:
     if name is None:
         return None
     _check(record, around)
-    place, of_place = moved(around.place, attributes)
-    lifted |= of_place
-    user_id = _id(USER_ID, attributes, around.place.user_id, lifted)
-    session_id = _id(SESSION_ID, attributes, around.place.session_id, lifted)
+    place = around.place
+    if not PLACE_NAMES.isdisjoint(attributes):
+        place, of_place = moved(place, attributes)
+        lifted |= of_place
+    user_id, session_id = around.place.user_id, around.place.session_id
+    if around.has_long_ids or not _USERS.isdisjoint(attributes):
+        user_id = _id(USER_ID, attributes, user_id, lifted)
+    if around.has_long_ids or _SESSION in attributes:
+        session_id = _id(SESSION_ID, attributes, session_id, lifted)
     event_id = _event_id(record, name, place, lifted)
     crash = _crash(name, attributes, lifted) if name.type in CRASH_TYPES else None
     properties = _others(record, name, event_name)
@@ -58,7 +68,9 @@ def event_of(record: LogRecord, around: Around) -> Event | None:
         properties = {**around.place.extras, **around.scope, **properties}
     elif around.scope:
         properties = {**around.scope, **properties}
-    properties.update(extras("", attributes, lifted))
+    for key, value in attributes.items():
+        if key not in lifted:
+            properties[key] = Raw(_encode_value(value))
     if record.body not in (None, ""):
         taken = _BODY in properties
         properties[f"$event.{_BODY}" if taken else _BODY] = Raw(_encode(record.body))
@@ -92,7 +104,7 @@ def _check(record: LogRecord, around: Around) -> None:
 def _others(record: LogRecord, name: Named, event_name: str) -> dict[str, Raw]:
     """The record's other fields, and its own name where the event's does not tell it."""
     others = {f"$event.{key}": raw for key, raw in record.others.items()} if record.others else {}
-    if (name.type == "screen" or len(name.name) > MAX_NAME_LENGTH) and event_name:
+    if event_name and (name.type == "screen" or len(name.name) > MAX_NAME_LENGTH):
         others["$event.eventName"] = Raw(_encode(event_name))
     return others
 
@@ -100,10 +112,14 @@ def _others(record: LogRecord, name: Named, event_name: str) -> dict[str, Raw]:
 def _id(names: tuple[str, ...], attributes: Attributes, around: str, lifted: set[str]) -> str:
     """The first of these ids, the record's before its resource's. Raises Rejected."""
     for name in names:
-        if name in attributes and (found := first_text(attributes, (name,))):
+        if name in attributes and (found := _text_of(attributes[name])):
             lifted.add(name)
             return _checked(name, found)
     return _checked(names[0], around)
+
+
+def _text_of(value: object) -> str | None:
+    return value if type(value) is str else text_of(value)
 
 
 def _checked(name: str, found: str) -> str:
@@ -115,9 +131,7 @@ def _checked(name: str, found: str) -> str:
 def _event_id(record: LogRecord, name: Named, place: Place, lifted: set[str]) -> str:
     """The record's own id, else a hash of all it says: a copy sent again has the same."""
     for attribute in _CRASH_IDS if name.type == "app_crash" else _IDS:
-        if attribute in record.attributes and (
-            found := first_text(record.attributes, (attribute,))
-        ):
+        if attribute in record.attributes and (found := _text_of(record.attributes[attribute])):
             lifted.add(attribute)
             return _checked(attribute, found)
     said = (record.event_name, str(record.time), record.attributes, record.body, record.others)

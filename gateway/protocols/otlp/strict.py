@@ -14,7 +14,7 @@ from gateway.protocols.otlp.logs import Attributes, LogRecord
 from gateway.protocols.otlp.values import UNSET_JSON, time_of, value_of
 from gateway.protocols.reading import UNREADABLE, is_utf8
 
-_TEXT = "stringValue"
+_PLAIN = {"stringValue": str, "doubleValue": float, "boolValue": bool, "intValue": int}
 
 
 class Scope(Struct, rename="camel", gc=False):
@@ -36,7 +36,7 @@ class _Pair(Struct, gc=False):
     value: Any = None
 
 
-class _Record(Struct, forbid_unknown_fields=True, rename="camel"):
+class _Record(Struct, forbid_unknown_fields=True, rename="camel", gc=False):
     """A key that is not here, or a value of another type, fails the pass: nothing is lost."""
 
     event_name: str = ""
@@ -77,11 +77,14 @@ def record_of(raw: Raw) -> LogRecord | None:
         record = _record.decode(raw)
     except UNREADABLE:
         return None
-    if bytes(raw) == b"{}":
+    if record.time_unix_nano is None and bytes(raw) == b"{}":
         return None
+    time = record.time_unix_nano
+    if type(time) is not str or time in ("", "0"):
+        time = time_of(time) or time_of(record.observed_time_unix_nano)
     return LogRecord(
         event_name=record.event_name,
-        time=time_of(record.time_unix_nano) or time_of(record.observed_time_unix_nano),
+        time=time,
         attributes=_attributes(record.attributes),
         body=None if record.body is None else value_of(record.body, 0),
         others=_others(record),
@@ -93,10 +96,12 @@ def _attributes(pairs: list[_Pair]) -> Attributes:
     found: Attributes = {}
     for pair in pairs:
         value = pair.value
-        if type(value) is dict and len(value) == 1 and type(text := value.get(_TEXT)) is str:
-            found[pair.key] = text  # as most are
-        else:
-            found[pair.key] = value_of(value, 0)
+        if type(value) is dict and len(value) == 1:
+            ((kind, of),) = value.items()
+            if type(of) is _PLAIN.get(kind):  # as most are
+                found[pair.key] = of
+                continue
+        found[pair.key] = value_of(value, 0)
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
 
 import msgspec
@@ -22,6 +23,9 @@ from gateway.protocols.otlp.logs import (
 )
 from gateway.protocols.otlp.values import UNSET_JSON, time_of, value_of
 
+MAX_VALUES = 256 * 1024  # objects and arrays of a body; its records have some ten each
+
+_strings = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL).sub
 _NULL = Raw(b"null")
 _TIMES = ("timeUnixNano", "observedTimeUnixNano")
 _PLACED = {"eventName", *_TIMES, "attributes", "body"}
@@ -39,6 +43,7 @@ _pairs = msgspec.json.Decoder(list[_Pair])
 def read(body: bytes) -> list[ResourceLogs]:
     """Everything that a body of JSON says. Raises Refused."""
     count = Count()
+    _check(body)
     try:
         logs = strict.resources_of(body)
         if logs is None:
@@ -50,6 +55,16 @@ def read(body: bytes) -> list[ResourceLogs]:
         raise Refused(RefusalCode.TOO_DEEP, str(deep)) from None
     except RecursionError:
         raise Refused(RefusalCode.TOO_DEEP, "the body is nested too deep") from None
+
+
+def _check(body: bytes) -> None:
+    """Three bytes of an empty object become a hundred in memory. Raises Refused."""
+    if body.count(b"{") + body.count(b"[") <= MAX_VALUES:
+        return
+    outside = _strings(b"", body)  # texts may hold as many as they like
+    if outside.count(b"{") + outside.count(b"[") > MAX_VALUES:
+        text = f"the body has more than {MAX_VALUES} objects and arrays"
+        raise Refused(RefusalCode.TOO_MANY_EVENTS, text)
 
 
 def _list(keys: dict[str, Raw], name: str) -> list[Raw]:

@@ -6,9 +6,10 @@ An object with `batch`, one event, or an array of events; as JSON, or as a form 
 from __future__ import annotations
 
 import re
+from typing import Annotated
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from gateway.contract.event import MAX_EVENTS
 from gateway.contract.refusal import RefusalCode, Refused
@@ -16,6 +17,17 @@ from gateway.protocols import forms, reading
 from gateway.protocols.loose import without_nulls
 from gateway.protocols.salvage import salvage
 
+
+class _Usual(Struct, gc=False):
+    """What has another type, or lacks one of these, fails this pass."""
+
+    batch: list[Raw]
+    api_key: Annotated[str, Meta(min_length=1)]
+    sent_at: Raw | UnsetType = UNSET
+
+
+_NULL = Raw(b"null")
+_usual = msgspec.json.Decoder(_Usual)
 _encode = msgspec.json.Encoder().encode
 _list = msgspec.json.Decoder(list[Raw])
 _is_array = re.compile(rb"(?:\xef\xbb\xbf)?\s*\[").match
@@ -45,6 +57,17 @@ class Item(Struct, frozen=True, gc=False):
 def read(body: bytes) -> Body:
     """Raises Refused."""
     text = _json(body)
+    try:
+        if reading.is_utf8(text):
+            usual = _usual.decode(text)
+            told = usual.sent_at
+            return Body(
+                _bounded(usual.batch),
+                usual.api_key,
+                None if told is UNSET or told == _NULL else told,
+            )
+    except reading.UNREADABLE:
+        pass  # what can be read of it is read key by key
     if _is_array(text):
         return Body(_bounded(_array(text)), "", None)
     keys = without_nulls(reading.json_object(text))
@@ -64,7 +87,7 @@ def item_of(raw: Raw) -> Item:
 
 
 def _json(body: bytes) -> bytes:
-    if b"data=" not in body or forms.is_json(body):
+    if forms.is_json(body) or b"data=" not in body:
         return body
     data = forms.fields(body).get("data")
     if data is None:

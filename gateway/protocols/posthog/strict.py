@@ -36,7 +36,6 @@ class _Item(Struct, forbid_unknown_fields=True, gc=False):
 
 
 _item = msgspec.json.Decoder(_Item)
-_properties = msgspec.json.Decoder(dict[str, Raw])
 _shape = shape_of(TEXTS, FLAGS)
 
 
@@ -55,9 +54,8 @@ class StrictReader:
             item = _item.decode(raw)
             if item.event.lower() in COUNTED:
                 return None
-            properties = _properties.decode(item.properties)
-            who = self._who.take(
-                item.properties, properties, item.distinct_id, item.session_id,
+            who, properties = self._who.take(
+                item.properties, item.distinct_id, item.session_id,
                 item.library, item.library_version, self._library,
             )  # fmt: skip
             name = named(item.event, properties)

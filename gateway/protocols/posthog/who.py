@@ -17,13 +17,10 @@ class Who(Struct, frozen=True, gc=False):
     """Who an event is of, and where they were."""
 
     distinct_id: str
+    device_id: str
     is_identified: bool
     session_id: str
     context: Context
-
-    @property
-    def device_id(self) -> str:
-        return (self.context.device and self.context.device.id) or ""
 
 
 def take_who(
@@ -49,6 +46,7 @@ def take_who(
     session_id = take_text(properties, "$session_id") or own_session_id
     return Who(
         distinct_id=distinct_id,
+        device_id=device_id,
         is_identified=reading.as_value(properties.get("$is_identified")) is True,
         session_id=session_id[:MAX_FOREIGN_ID_LENGTH],
         context=take_context(properties, device_id, library),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+import msgspec
 from msgspec import Raw, Struct
 
 from gateway.contract.event import MAX_EVENTS
@@ -26,9 +27,19 @@ class Item(Struct, frozen=True, gc=False):
     payload: bytes
 
 
+class _Usual(Struct, gc=False):
+    """An item's header, as nearly all write it."""
+
+    type: str
+    length: int | None = None
+
+
 class Envelope(Struct, frozen=True, gc=False):
     header: dict[str, Raw]
     items: list[Item]
+
+
+_usual = msgspec.json.Decoder(_Usual)
 
 
 def parse(body: bytes) -> Envelope:
@@ -55,21 +66,28 @@ def _items(body: bytes, start: int) -> Iterator[Item]:
         if lines > MAX_LINES:
             text = f"the envelope has more than {MAX_LINES} items"
             raise Refused(RefusalCode.TOO_MANY_EVENTS, text)
-        header = _header(line)
-        name = reading.as_text(header.get("type"))
+        name, length = _header(line)
         if not name:
             yield Item(JUNK, line)
             start = following
             continue
-        payload, start = _payload(body, following, reading.as_value(header.get("length")))
+        payload, start = _payload(body, following, length)
         yield Item(name, payload)
 
 
-def _header(line: bytes) -> dict[str, Raw]:
+def _header(line: bytes) -> tuple[str, object]:
+    """An item's type, empty where the line is no header, and its length."""
     try:
-        return reading.json_object(line)
+        if reading.is_utf8(line):
+            usual = _usual.decode(line)
+            return usual.type, usual.length
+    except reading.UNREADABLE:
+        pass  # what can be read of it is read key by key
+    try:
+        header = reading.json_object(line)
     except Refused:
-        return {}
+        return "", None
+    return reading.as_text(header.get("type")), reading.as_value(header.get("length"))
 
 
 def _payload(body: bytes, start: int, length: object) -> tuple[bytes, int]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from msgspec import Struct
 
 from gateway.contract.event import MAX_EVENTS, Event
@@ -11,6 +13,7 @@ from gateway.protocols import reading
 from gateway.protocols.sentry.envelope import JUNK, Envelope, Item
 from gateway.protocols.sentry.event import event_of
 from gateway.protocols.sentry.session import events_of_aggregates, events_of_session
+from gateway.protocols.sentry.strict import StrictReader
 from gateway.protocols.sentry.wrapper import Wrapper
 
 TAKEN = ("event", "session", "sessions")
@@ -25,8 +28,13 @@ def events_of(envelope: Envelope, wrapper: Wrapper) -> Events:
     """Raises Refused when there are too many."""
     events: list[Event | Rejection] = []
     ignored = 0
+    reader = StrictReader(wrapper)
     for item in envelope.items:
-        found = _found(item, wrapper, len(events))
+        found: Sequence[Event | Rejection] | None = None
+        if item.type == "session":
+            found = reader.events_of(item.payload)
+        if found is None:
+            found = _found(item, wrapper, len(events))
         events += found
         ignored += not found
         if len(events) > MAX_EVENTS:

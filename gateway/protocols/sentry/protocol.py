@@ -12,6 +12,7 @@ from gateway.contract.refusal import Refusal, Refused
 from gateway.contract.verdict import Rejection, Verdicts
 from gateway.protocols import reading
 from gateway.protocols.protocol import HANG_UP, Answer, Head, Route
+from gateway.protocols.repeated import take_context
 from gateway.protocols.sentry.envelope import Envelope, Item, parse
 from gateway.protocols.sentry.items import events_of
 from gateway.protocols.sentry.keys import auth_of, key_of_dsn
@@ -49,15 +50,18 @@ class SentryProtocol:
         wrapper = Wrapper(envelope.header, auth_of(head).get("sentry_client", ""))
         found = events_of(envelope, wrapper)
         sent_at = wrapper.sent_at
+        receipt = _event_id(wrapper, found.events)
+        context = take_context(found.events)
         return [
             Batch(
                 events=found.events,
                 sent_at=sent_at,
+                context=context,
                 stamp=Stamp.EACH_ATTEMPT if sent_at else Stamp.NONE,
                 write_key=key_of_dsn(reading.as_text(envelope.header.get("dsn"))),
                 max_id_length=MAX_FOREIGN_ID_LENGTH,
                 ignored=found.ignored,
-                receipt=_event_id(wrapper, found.events),
+                receipt=receipt,
             )
         ]
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from msgspec import Raw, Struct
 
-from gateway.contract.event import MAX_FOREIGN_ID_LENGTH, MAX_SEQUENCE, Event
+from gateway.contract.event import MAX_FOREIGN_ID_LENGTH, MAX_SEQUENCE, Context, Event
 from gateway.contract.verdict import Code, Rejected
 from gateway.protocols import reading
 from gateway.protocols.loose import without_nulls
@@ -16,64 +18,78 @@ from gateway.protocols.sentry.wrapper import Wrapper
 
 MAX_BUCKETS = 500
 _PLACED = {"sid", "did", "init", "timestamp", "seq", "attrs", "started"}
-_PLAIN = ("status", "errors", "duration", "abnormal_mechanism")
+PLAIN = ("status", "errors", "duration", "abnormal_mechanism")
 _COUNTED = ("exited", "errored", "abnormal", "unhandled", "crashed")
 
 
-class _Session(Struct, frozen=True, gc=False):
+class About(Struct, frozen=True, gc=False):
+    """What the sessions of one device with the same `attrs` have in common."""
+
+    context: Context
+    properties: dict[str, Raw]
+
+
+class Session(Struct, frozen=True, gc=False):
     """What the start and the end of a session have in common."""
 
     id: str
-    wrapper: Wrapper
     device_id: str
     sequence: int | None
-    attrs: dict[str, Raw]
-    properties: dict[str, Raw]
+    about: About
 
     def event(
-        self, event_type: str, said: dict[str, Raw], *times: Raw | None, status: str = ""
+        self,
+        event_type: str,
+        timestamp: datetime | None,
+        said: dict[str, Raw],
+        *,
+        status: str = "",
     ) -> Event:
-        """An event whose id is that of every copy of this start or end. Raises Rejected."""
-        timestamp, odd = self.wrapper.instant(*times)
-        library = library_of(self.wrapper.header.get("sdk"), self.wrapper.client)
-        release = release_of(reading.as_text(self.attrs.get("release")))
+        """An event whose id is that of every copy of this start or end."""
         parts = (self.id, self.device_id, event_type, status)
-        event = Event(
-            event_id=reading.content_id(*(part.encode() for part in parts)),
+        return Event(
+            event_id=reading.content_id(*[part.encode() for part in parts]),
             type=event_type,
             timestamp=timestamp,
             session_id=self.id[:MAX_FOREIGN_ID_LENGTH],
             sequence=self.sequence,
-            properties={**self.properties, **said, **odd},
-            context=context_of_session(self.device_id, release, library),
+            properties={**self.about.properties, **said},
+            context=self.about.context,
         )
-        return trimmed(event)
+
+
+def about_of(attrs: Raw | None, device_id: str, wrapper: Wrapper) -> About:
+    keys = without_nulls(reading.as_object(attrs))
+    library = library_of(wrapper.header.get("sdk"), wrapper.client)
+    release = release_of(reading.as_text(keys.get("release")))
+    return About(context_of_session(device_id, release, library), _attributes(keys))
 
 
 def events_of_session(payload: bytes, raw_keys: dict[str, Raw], wrapper: Wrapper) -> list[Event]:
     """None, a start, an end, or both. Raises Rejected."""
     keys = without_nulls(raw_keys)
-    attrs = without_nulls(reading.as_object(keys.get("attrs")))
+    device_id = reading.as_text(keys.get("did"))
     sequence = number_of(reading.as_value(keys.get("seq")))
-    session = _Session(
+    session = Session(
         id=reading.as_text(keys.get("sid")) or reading.content_id(payload),
-        wrapper=wrapper,
-        device_id=reading.as_text(keys.get("did")),
+        device_id=device_id,
         sequence=sequence if sequence is not None and sequence <= MAX_SEQUENCE else None,
-        attrs=attrs,
-        properties=_attributes(attrs),
+        about=about_of(keys.get("attrs"), device_id, wrapper),
     )
     started, ended = keys.get("started"), keys.get("timestamp")
     events: list[Event] = []
     if reading.as_value(keys.get("init")) is True:
-        events.append(session.event("session_start", {}, started, ended))
+        timestamp, odd = wrapper.instant(started, ended)
+        events.append(trimmed(session.event("session_start", timestamp, odd)))
     status = reading.as_text(keys.get("status")) or RUNNING
     if status != RUNNING:
-        said = {name: keys[name] for name in _PLAIN if name in keys}
-        said.update({f"$event.{k}": keys[k] for k in sorted(keys.keys() - _PLACED - {*_PLAIN})})
+        said = {name: keys[name] for name in PLAIN if name in keys}
+        said.update({f"$event.{k}": keys[k] for k in sorted(keys.keys() - _PLACED - {*PLAIN})})
         if started is not None:
             said["started"] = started
-        events.append(session.event("session_end", said, ended, started, status=status))
+        timestamp, odd = wrapper.instant(ended, started)
+        end = session.event("session_end", timestamp, {**said, **odd}, status=status)
+        events.append(trimmed(end))
     return events
 
 
@@ -81,30 +97,38 @@ def events_of_aggregates(raw_keys: dict[str, Raw], wrapper: Wrapper) -> list[Eve
     """Servers count their sessions by minute and outcome: a start and an end for each such count,
     which `count` tells. Raises Rejected."""
     keys = without_nulls(raw_keys)
-    attrs = without_nulls(reading.as_object(keys.get("attrs")))
-    about = bytes(keys.get("attrs", b""))
+    attrs = keys.get("attrs")
+    named = bytes(keys.get("attrs", b""))
     events: list[Event] = []
+    abouts: dict[str, About] = {}  # by device
     buckets = reading.as_list(keys.get("aggregates")) or []
     if len(buckets) > MAX_BUCKETS:
         text = f"`aggregates` has {len(buckets)} entries, the limit is {MAX_BUCKETS}"
         raise Rejected(Code.INVALID_FIELD, text)
     for raw in buckets:
         bucket = without_nulls(reading.as_object(raw))
-        for status in _COUNTED:
-            count = number_of(reading.as_value(bucket.get(status)))
+        counts = {
+            one: number_of(reading.as_value(bucket[one])) for one in _COUNTED if one in bucket
+        }
+        if not any(counts.values()):
+            continue
+        device_id = reading.as_text(bucket.get("did"))
+        if device_id not in abouts:
+            abouts[device_id] = about_of(attrs, device_id, wrapper)
+        about = abouts[device_id]
+        timestamp, odd = wrapper.instant(bucket.get("started"))
+        for status, count in counts.items():
             if not count:
                 continue
-            session = _Session(
-                id=reading.content_id(about, bytes(raw), status.encode()),
-                wrapper=wrapper,
-                device_id=reading.as_text(bucket.get("did")),
+            session = Session(
+                id=reading.content_id(named, bytes(raw), status.encode()),
+                device_id=device_id,
                 sequence=None,
-                attrs=attrs,
-                properties={**_attributes(attrs), "count": as_json(count)},
+                about=About(about.context, {**about.properties, "count": as_json(count)}),
             )
-            said, started = {"status": as_json(status)}, bucket.get("started")
-            events.append(session.event("session_start", {}, started))
-            events.append(session.event("session_end", said, started, status=status))
+            said = {"status": as_json(status), **odd}
+            events.append(trimmed(session.event("session_start", timestamp, odd)))
+            events.append(trimmed(session.event("session_end", timestamp, said, status=status)))
     return events
 
 
