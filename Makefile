@@ -4,14 +4,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: install check test test-faults bench bench-latency bench-sink bench-queries profile sdks demo up clean
+.PHONY: install lint check test test-faults bench bench-latency bench-sink bench-queries profile sdks \
+	demo up lock audit sbom dist clean
 
-$(READY): pyproject.toml
+# The locked versions, each file checked against its hash; then the project itself, editable.
+$(READY): pyproject.toml requirements/dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' \
 		|| { echo "Python 3.11 to 3.13 is needed; choose one with: make PYTHON=python3.13"; exit 2; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --editable '.[local,loadtest,console,alerts]' --group dev
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $(READY)
 
 install: $(READY)
@@ -70,6 +72,16 @@ demo: $(READY)
 # The same stack in the foreground; its data stay in ./data.
 up: $(READY)
 	@exec $(BIN)/telemetry-infra up
+
+# The locks, from pyproject.toml; what still fits stays. Newer versions: make lock UPGRADE=--upgrade
+COMPILE = $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate \
+	--custom-compile-command 'make lock' $(UPGRADE) pyproject.toml
+lock: $(READY)
+	$(COMPILE) --output-file requirements/base.txt
+	$(COMPILE) --extra console --extra alerts --output-file requirements/server.txt \
+		--constraint requirements/base.txt
+	$(COMPILE) --all-extras --group dev --output-file requirements/dev.txt \
+		--constraint requirements/server.txt
 
 clean:
 	rm -rf $(VENV) data dist build
