@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .PHONY: install lint check test test-faults bench bench-latency bench-sink bench-queries profile sdks \
-	demo up lock audit sbom dist clean
+	demo up lock audit sbom sbom-file dist clean
 
 # The locked versions, each file checked against its hash; then the project itself, editable.
 $(READY): pyproject.toml requirements/dev.txt
@@ -82,6 +82,34 @@ lock: $(READY)
 		--constraint requirements/base.txt
 	$(COMPILE) --all-extras --group dev --output-file requirements/dev.txt \
 		--constraint requirements/server.txt
+
+# Known vulnerabilities of every locked version. It asks a service: without it nothing is known.
+audit: $(READY)
+	@for lock in base server dev; do \
+		echo "requirements/$$lock.txt"; \
+		$(BIN)/pip-audit --strict --require-hashes --disable-pip --requirement requirements/$$lock.txt || { \
+			echo "make audit: no clean bill: either a finding is named above, or the service of"; \
+			echo "vulnerabilities did not answer. Then nothing was checked: run it where it can be reached."; \
+			exit 1; }; \
+	done
+
+# Lists of parts (CycloneDX), of what a gateway and sink need, and with the console and the alerts.
+sbom: $(READY)
+	@mkdir -p dist
+	@for lock in base server; do \
+		$(MAKE) --no-print-directory sbom-file LOCK=$$lock SBOM=dist/telemetry-gateway-$$lock.cdx.json; \
+	done
+
+sbom-file:
+	@$(BIN)/python -W ignore::UserWarning -m cyclonedx_py requirements requirements/$(LOCK).txt \
+		--pyproject pyproject.toml --spec-version 1.6 --output-reproducible --output-file $(SBOM)
+
+# Wheel and sdist into dist/, then installed and started under each supported Python that is here.
+dist: sbom
+	@rm -f dist/*.whl dist/*.tar.gz
+	@$(BIN)/python -m build --no-isolation --outdir dist . >dist/build.log 2>&1 || { cat dist/build.log; exit 1; }
+	@rm dist/build.log
+	@exec $(BIN)/python -m tests.dist dist $(PYTHONS)
 
 clean:
 	rm -rf $(VENV) data dist build

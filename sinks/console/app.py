@@ -289,7 +289,7 @@ def harmless(answer: Answer) -> Answer:
     """The same with no text that a spreadsheet would run: phones choose what the cells say."""
     rows = [
         tuple(
-            f"'{one}" if isinstance(one, str) and one[:1] in tuple("=+-@\t\r") else one
+            f"'{one}" if isinstance(one, str) and one[:1] in tuple("=+-@\t\r\n") else one
             for one in row
         )
         for row in answer.rows
