@@ -25,7 +25,7 @@ lint: $(READY)
 	$(BIN)/mypy
 
 check: lint
-	$(BIN)/pytest -q tests/unit tests/test_docs.py
+	$(BIN)/pytest -q -n auto --dist loadfile tests/unit tests/dist tests/test_docs.py
 
 # Two at a time, as most of them wait for something; a file's tests stay together. Alone are a
 # measurement, and controls that must catch a thawed process before Kafka gives it its work anew.

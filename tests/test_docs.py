@@ -48,11 +48,21 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 REFERENCE = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
 ARCHITECTURE = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
 CONSUMERS = (ROOT / "docs" / "CONSUMERS.md").read_text(encoding="utf-8")
+GUIDES = (
+    "SECURITY.md",
+    "CONTRIBUTING.md",
+    "docs/PRODUCTION.md",
+    "docs/UPGRADE.md",
+    "docs/MANAGED.md",
+    "docs/RETENTION.md",
+    "docs/RELEASE.md",
+)
 PAGES = {
     "README.md": README,
     "docs/reference.md": REFERENCE,
     "docs/CONSUMERS.md": CONSUMERS,
     "ARCHITECTURE.md": ARCHITECTURE,
+    **{page: (ROOT / page).read_text(encoding="utf-8") for page in GUIDES},
 }
 
 CONFIGS: list[tuple[type[Struct], dict[str, str]]] = [
@@ -165,12 +175,25 @@ def test_every_command_is_one(page: str) -> None:
         assert done.returncode == 0, f"telemetry-{script} {command}"
 
 
-def test_every_make_target_of_the_readme_exists() -> None:
+@pytest.mark.parametrize("page", PAGES)
+def test_every_make_target_exists(page: str) -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    said = set(re.findall(r"\bmake ([a-z]+)\b", README))
+    said = set(re.findall(r"(?:^|`)make ([a-z-]+)", PAGES[page], re.MULTILINE))
 
-    assert {"demo", "up", "test"} <= said
+    assert {"demo", "up", "test"} <= said or page != "README.md"
     assert [one for one in said if f"\n{one}:" not in makefile] == []
+
+
+def test_every_threat_has_its_proof() -> None:
+    """Each row of the table names what stops it, and tests that are there."""
+    table = PAGES["SECURITY.md"].partition("## Who attacks")[2].partition("\n## ")[0]
+    rows = [line.strip("| ").split(" | ") for line in table.splitlines() if line.startswith("| ")]
+
+    assert len(rows) > 20
+    for who, what, stopped, proof in rows[2:]:
+        assert who and what and stopped
+        tests = re.findall(r"`(tests/[\w/]+\.py)`", proof)
+        assert tests and all((ROOT / one).exists() for one in tests), what
 
 
 def test_every_dependency_has_its_reason() -> None:

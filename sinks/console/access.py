@@ -26,7 +26,14 @@ log = logging.getLogger(__name__)
 COOKIE = "console_token"
 COOKIE_SECONDS = 12 * 3600
 OPEN_PATHS = ("/login", "/livez", "/static/")
-PROXIED = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip")
+PROXIED = (
+    "forwarded",
+    "via",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-proto",
+    "x-real-ip",
+)
 MAX_FORM_BYTES = 4096
 FORM_SECONDS = 5.0
 POLICY = (

@@ -66,7 +66,8 @@ def test_no_file_but_the_static_ones_is_served(nobody: TestClient, path: str) ->
 
 
 @pytest.mark.parametrize(
-    "path", ["/login/../csv/tail", "/loginx", "/livez/../csv/tail", "/static/../csv/tail", "//csv/tail"]
+    "path",
+    ["/login/../csv/tail", "/loginx", "/livez/../csv/tail", "/static/../csv/tail", "//csv/tail"],
 )
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT"])
 def test_no_path_leads_round_the_door(nobody: TestClient, path: str, method: str) -> None:
@@ -109,7 +110,9 @@ def test_a_form_that_is_not_our_page_s_signs_nobody_in_or_out(
     nobody: TestClient, tokens: Tokens, origin: str
 ) -> None:
     foreign = {"Origin": origin}
-    assert nobody.post("/login", data={"token": tokens.operator}, headers=foreign).status_code == 401
+    assert (
+        nobody.post("/login", data={"token": tokens.operator}, headers=foreign).status_code == 401
+    )
     nobody.post("/login", data={"token": tokens.operator})
 
     nobody.post("/logout", headers=foreign)

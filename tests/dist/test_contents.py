@@ -75,4 +75,6 @@ def test_the_sdist_has_what_is_tracked_and_makes_the_same_wheel(
 def test_the_version_is_that_of_pyproject(built: Path) -> None:
     """The only place that says it: programs ask for the installed one."""
     assert version("telemetry-gateway") == VERSION
-    assert {path.name.split("-")[1].removesuffix(".tar.gz") for path in built.iterdir()} == {VERSION}
+    assert {path.name.split("-")[1].removesuffix(".tar.gz") for path in built.iterdir()} == {
+        VERSION
+    }

@@ -340,4 +340,6 @@ def test_what_is_left_out_does_not_depend_on_the_process(gateway: GatewayUnderTe
     (row,) = gateway.rows()
     kept = [name for name in row["properties"] if name.startswith("$batch.")]
     assert kept == [*[f"$batch.{number:x}" for number in range(255)], "$batch.left_out"]
-    assert row["properties"]["$batch.left_out"] == sorted(f"{one:x}" for one in range(255, 300))[:20]
+    assert (
+        row["properties"]["$batch.left_out"] == sorted(f"{one:x}" for one in range(255, 300))[:20]
+    )

@@ -18,8 +18,7 @@ from sinks.sink import Bad, BadCode, Polled, Row
 
 RELEASED = sorted((Path(__file__).parents[1] / "contract" / "released").glob("*/records.json"))
 SPOOLED = bytes.fromhex(  # as version 0.1.0 wrote it
-    "f553504c06e166da000000170000019aa205d1e0"
-    "9193c40164c4077b2261223a317d9192a27470c4023030"
+    "f553504c06e166da000000170000019aa205d1e09193c40164c4077b2261223a317d9192a27470c4023030"
 )
 LATER = {"a_field_of_a_later_version": 1}
 
