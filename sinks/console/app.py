@@ -86,7 +86,7 @@ class Console:
             for one in PAGES
             if one.is_live
         ]
-        return Starlette(
+        app = Starlette(
             lifespan=lifespan,
             routes=[
                 *pages,
@@ -100,6 +100,8 @@ class Console:
             ],
             exception_handlers=dict.fromkeys((*STATUS, 404), self._refused),
         )
+        app.router.redirect_slashes = False  # it would lead to whatever Host the request names
+        return app
 
     async def _page(self, request: Request, page: Page) -> Response:
         today = self._today()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,9 +11,16 @@ from starlette.testclient import TestClient
 
 from sinks.clickhouse.sql import Answer
 from sinks.console.app import harmless
+from sinks.console.serve import MAX_CONNECTIONS
 from sinks.console.tokens import TokenStore
 from tests.clickhouse import ClickHouseUnderTest
 from tests.console.asking import Tokens, client_of
+from tests.console.process import ConsoleUnderTest
+from tests.kafka import wait_until
+from tests.raw_http import ask, connect, read_all, status_of
+
+LIVEZ = b"GET /livez HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+LIVEZ_CLOSE = LIVEZ[:-2] + b"Connection: close\r\n\r\n"
 
 
 @pytest.fixture
@@ -118,6 +126,70 @@ def test_a_form_that_is_not_our_page_s_signs_nobody_in_or_out(
     nobody.post("/logout", headers=foreign)
 
     assert nobody.get("/system").status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/login/", "/livez/", "/system/", "/nowhere/"])
+def test_no_answer_leads_to_the_host_that_a_request_names(nobody: TestClient, path: str) -> None:
+    answer = nobody.get(path, headers={"Host": "elsewhere.example", "Accept": "text/html"})
+
+    assert "elsewhere" not in answer.headers.get("Location", "")
+
+
+@pytest.fixture
+def console(engine: ClickHouseUnderTest, tmp_path: Path) -> Iterator[ConsoleUnderTest]:
+    under_test = ConsoleUnderTest(engine, tmp_path)
+    under_test.start()
+    yield under_test
+    assert under_test.stop() == 0
+
+
+class TestHeads:
+    def test_hundreds_that_say_nothing_do_not_shut_it(self, console: ConsoleUnderTest) -> None:
+        """More than it takes at once; each is gone after its time."""
+        slow = [connect(port_of(console)) for _ in range(MAX_CONNECTIONS + 20)]
+        for number, one in enumerate(slow):
+            one.sendall(b"GET / HTTP/1.1\r\nX: "[: number % 20])
+
+        def is_served() -> bool:
+            return status_of(ask(port_of(console), LIVEZ_CLOSE)) == 200
+
+        assert not is_served()
+        wait_until(is_served, 30, "an answer")
+        for one in slow:
+            one.close()
+
+    def test_one_that_stops_in_its_second_head_is_closed(self, console: ConsoleUnderTest) -> None:
+        with connect(port_of(console)) as client:
+            client.sendall(LIVEZ)
+            read_answer(client)
+            client.sendall(LIVEZ[:9])
+
+            assert read_all(client) == b""
+
+    def test_a_head_without_an_end_is_cut(self, console: ConsoleUnderTest) -> None:
+        endless = b"GET /livez HTTP/1.1\r\nHost: h\r\nX: " + b"a" * 5_000_000
+
+        assert ask(port_of(console), endless + b"\r\nConnection: close\r\n\r\n") == b""
+
+    def test_a_connection_is_kept_between_good_requests(self, console: ConsoleUnderTest) -> None:
+        with connect(port_of(console)) as client:
+            for _ in range(3):
+                client.sendall(LIVEZ)
+                assert status_of(read_answer(client)) == 200
+
+
+def read_answer(client: socket.socket) -> bytes:
+    """One answer of /livez, which may come in pieces."""
+    found = b""
+    while not found.endswith(b"live\n"):
+        piece = client.recv(65536)
+        assert piece, "the connection was closed"
+        found += piece
+    return found
+
+
+def port_of(console: ConsoleUnderTest) -> int:
+    return int(console.url.rpartition(":")[2])
 
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n"])

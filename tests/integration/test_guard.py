@@ -152,7 +152,8 @@ class TestHostileHeads:
         "target",
         [
             b"/../../etc/passwd", b"/%2e%2e/%2e%2e/etc/passwd", b"/%00", b"/%ff", b"/x%0d%0aX: y",
-            b"*", b"http://elsewhere.example/latest/meta-data", b"//elsewhere.example/", b"/%2fv1/events",
+            b"*", b"http://elsewhere.example/latest/meta-data", b"//elsewhere.example/",
+            b"/%2fv1/events", b"/livez/", b"http://elsewhere.example/livez/",
         ],
     )  # fmt: skip
     def test_a_strange_target_leads_nowhere(self, gateway: GatewayProcess, target: bytes) -> None:
@@ -161,6 +162,7 @@ class TestHostileHeads:
 
         assert status_of(answer) in (400, 404)
         assert b"X: y" not in answer
+        assert b"location:" not in answer
 
     def test_a_key_is_needed_whatever_the_form_of_the_target(self, gateway: GatewayProcess) -> None:
         body = as_body(make_batch())
