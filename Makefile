@@ -4,14 +4,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: install check test test-faults bench bench-latency bench-sink bench-queries profile sdks demo up clean
+.PHONY: install lint check test test-faults bench bench-latency bench-sink bench-queries profile sdks \
+	demo up lock audit sbom sbom-file dist clean
 
-$(READY): pyproject.toml
+# The locked versions, each file checked against its hash; then the project itself, editable.
+$(READY): pyproject.toml requirements/dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' \
 		|| { echo "Python 3.11 to 3.13 is needed; choose one with: make PYTHON=python3.13"; exit 2; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --editable '.[local,loadtest,console,alerts]' --group dev
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $(READY)
 
 install: $(READY)
@@ -23,7 +25,7 @@ lint: $(READY)
 	$(BIN)/mypy
 
 check: lint
-	$(BIN)/pytest -q tests/unit tests/test_docs.py
+	$(BIN)/pytest -q -n auto --dist loadfile tests/unit tests/dist tests/test_docs.py
 
 # Two at a time, as most of them wait for something; a file's tests stay together. Alone are a
 # measurement, and controls that must catch a thawed process before Kafka gives it its work anew.
@@ -70,6 +72,44 @@ demo: $(READY)
 # The same stack in the foreground; its data stay in ./data.
 up: $(READY)
 	@exec $(BIN)/telemetry-infra up
+
+# The locks, from pyproject.toml; what still fits stays. Newer versions: make lock UPGRADE=--upgrade
+COMPILE = $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate \
+	--custom-compile-command 'make lock' $(UPGRADE) pyproject.toml
+lock: $(READY)
+	$(COMPILE) --output-file requirements/base.txt
+	$(COMPILE) --extra console --extra alerts --output-file requirements/server.txt \
+		--constraint requirements/base.txt
+	$(COMPILE) --all-extras --group dev --output-file requirements/dev.txt \
+		--constraint requirements/server.txt
+
+# Known vulnerabilities of every locked version. It asks a service: without it nothing is known.
+audit: $(READY)
+	@for lock in base server dev; do \
+		echo "requirements/$$lock.txt"; \
+		$(BIN)/pip-audit --strict --require-hashes --disable-pip --requirement requirements/$$lock.txt || { \
+			echo "make audit: no clean bill: either a finding is named above, or the service of"; \
+			echo "vulnerabilities did not answer. Then nothing was checked: run it where it can be reached."; \
+			exit 1; }; \
+	done
+
+# Lists of parts (CycloneDX), of what a gateway and sink need, and with the console and the alerts.
+sbom: $(READY)
+	@mkdir -p dist
+	@for lock in base server; do \
+		$(MAKE) --no-print-directory sbom-file LOCK=$$lock SBOM=dist/telemetry-gateway-$$lock.cdx.json; \
+	done
+
+sbom-file:
+	@$(BIN)/python -W ignore::UserWarning -m cyclonedx_py requirements requirements/$(LOCK).txt \
+		--pyproject pyproject.toml --spec-version 1.6 --output-reproducible --output-file $(SBOM)
+
+# Wheel and sdist into dist/, then installed and started under each supported Python that is here.
+dist: sbom
+	@rm -f dist/*.whl dist/*.tar.gz
+	@$(BIN)/python -m build --no-isolation --outdir dist . >dist/build.log 2>&1 || { cat dist/build.log; exit 1; }
+	@rm dist/build.log
+	@exec $(BIN)/python -m tests.dist dist $(PYTHONS)
 
 clean:
 	rm -rf $(VENV) data dist build

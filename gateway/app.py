@@ -70,6 +70,7 @@ def create_app(
     services = services_of(config, publisher, keys, metrics, now_ms, wishes)
     metrics.watch(services.admission)
     other = Starlette(routes=service_routes(publisher, metrics_page or metrics.page))
+    other.router.redirect_slashes = False  # it would lead to whatever Host the request names
     return Gateway(Dispatch(services, protocols), other)
 
 

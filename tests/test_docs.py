@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import get_args
 
@@ -51,12 +52,22 @@ REFERENCE = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
 ARCHITECTURE = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
 CONSUMERS = (ROOT / "docs" / "CONSUMERS.md").read_text(encoding="utf-8")
 SCALE = PAGE.read_text(encoding="utf-8")
+GUIDES = (
+    "SECURITY.md",
+    "CONTRIBUTING.md",
+    "docs/PRODUCTION.md",
+    "docs/UPGRADE.md",
+    "docs/MANAGED.md",
+    "docs/RETENTION.md",
+    "docs/RELEASE.md",
+)
 PAGES = {
     "README.md": README,
     "docs/reference.md": REFERENCE,
     "docs/CONSUMERS.md": CONSUMERS,
     "docs/SCALE.md": SCALE,
     "ARCHITECTURE.md": ARCHITECTURE,
+    **{page: (ROOT / page).read_text(encoding="utf-8") for page in GUIDES},
 }
 
 CONFIGS: list[tuple[type[Struct], dict[str, str]]] = [
@@ -168,11 +179,14 @@ def test_links_and_files_lead_somewhere(page: str) -> None:
 def test_every_command_is_one(page: str) -> None:
     """Each `telemetry-… command` of a page answers --help."""
     said = set(re.findall(r"\btelemetry-(gateway|sink|infra|loadtest) ([a-z-]+)\b", PAGES[page]))
+    assert [one for one in sorted(said) if not answers_help(*one)] == []
+
+
+@cache
+def answers_help(script: str, command: str) -> bool:
     modules = {"gateway": "gateway", "sink": "sinks", "infra": "infra", "loadtest": "loadtest"}
-    for script, command in sorted(said):
-        asked = [sys.executable, "-m", modules[script], command, "--help"]
-        done = subprocess.run(asked, capture_output=True, timeout=60, check=False)
-        assert done.returncode == 0, f"telemetry-{script} {command}"
+    asked = [sys.executable, "-m", modules[script], command, "--help"]
+    return subprocess.run(asked, capture_output=True, timeout=60, check=False).returncode == 0
 
 
 def test_the_plans_on_scale_are_what_the_command_prints() -> None:
@@ -187,12 +201,27 @@ def test_the_outages_on_scale_are_what_is_simulated() -> None:
     assert [one for one in tables if f"```\n{one}\n```" not in SCALE] == []
 
 
-def test_every_make_target_of_the_readme_exists() -> None:
+@pytest.mark.parametrize("page", PAGES)
+def test_every_make_target_exists(page: str) -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    said = set(re.findall(r"\bmake ([a-z]+)\b", README))
+    said = set(re.findall(r"(?:^|`)make ([a-z-]+)", PAGES[page], re.MULTILINE))
 
-    assert {"demo", "up", "test"} <= said
+    assert {"demo", "up", "test"} <= said or page != "README.md"
     assert [one for one in said if f"\n{one}:" not in makefile] == []
+
+
+def test_every_threat_has_its_proof() -> None:
+    """Each row of the table names what stops it, and tests that are there."""
+    table = PAGES["SECURITY.md"].partition("## Who attacks")[2].partition("\n## ")[0]
+    rows = [line.strip("| ").split(" | ") for line in table.splitlines() if line.startswith("| ")]
+
+    assert len(rows) > 20
+    for *said, proof in rows[2:]:
+        assert len(said) == 3
+        assert all(said)
+        tests = re.findall(r"`(tests/[\w/]+\.py)`", proof)
+        assert tests, said
+        assert [one for one in tests if not (ROOT / one).exists()] == []
 
 
 def test_every_dependency_has_its_reason() -> None:

@@ -83,6 +83,8 @@ def as_value(raw: Raw | None) -> object:
 
 def as_text(raw: Raw | None) -> str:
     """Text, or a number as text; empty where it is neither."""
+    if raw is not None and bytes(memoryview(raw)[:1]) in (b"[", b"{"):
+        return ""  # unread: to make a million lists of it would take a second
     value = as_value(raw)
     if isinstance(value, str):
         return value

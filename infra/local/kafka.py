@@ -113,7 +113,7 @@ def classpath() -> str:
     """The jars as Java's class path; the first call on a machine downloads them (44 MB), while
     other processes wait: half of them would do for none."""
     lock_file = Path(tempfile.gettempdir()) / f"telemetry-kafka-jars-{os.getuid()}.lock"
-    with lock_file.open("w") as lock:
+    with lock_file.open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         environment = jgo.build(KAFKA)
     return ":".join(str(jar) for jar in environment.all_jars)

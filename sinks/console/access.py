@@ -26,12 +26,21 @@ log = logging.getLogger(__name__)
 COOKIE = "console_token"
 COOKIE_SECONDS = 12 * 3600
 OPEN_PATHS = ("/login", "/livez", "/static/")
+PROXIED = (
+    "forwarded",
+    "via",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-proto",
+    "x-real-ip",
+)
 MAX_FORM_BYTES = 4096
 FORM_SECONDS = 5.0
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' {styles}; img-src 'self' data:; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
+LOOPBACK_ONLY = "The console without tokens serves this machine only."
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
@@ -77,9 +86,10 @@ class Door:
         if self.is_open():
             # A page elsewhere may give its own name our address, and read what we answer to it.
             if not is_loopback(_host_of(headers.get("host", ""))):
-                return PlainTextResponse(
-                    "The console without tokens serves this machine only.", 403
-                )
+                return PlainTextResponse(LOOPBACK_ONLY, 403)
+            # A proxy on this machine brings requests from elsewhere, under a loopback name.
+            if any(name in headers for name in PROXIED):
+                return PlainTextResponse(f"{LOOPBACK_ONLY} A proxy brought this request.", 403)
             state["is_open"] = True
             return None
         path = scope["path"]

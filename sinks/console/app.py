@@ -86,7 +86,7 @@ class Console:
             for one in PAGES
             if one.is_live
         ]
-        return Starlette(
+        app = Starlette(
             lifespan=lifespan,
             routes=[
                 *pages,
@@ -100,6 +100,8 @@ class Console:
             ],
             exception_handlers=dict.fromkeys((*STATUS, 404), self._refused),
         )
+        app.router.redirect_slashes = False  # it would lead to whatever Host the request names
+        return app
 
     async def _page(self, request: Request, page: Page) -> Response:
         today = self._today()
@@ -289,7 +291,7 @@ def harmless(answer: Answer) -> Answer:
     """The same with no text that a spreadsheet would run: phones choose what the cells say."""
     rows = [
         tuple(
-            f"'{one}" if isinstance(one, str) and one[:1] in tuple("=+-@\t\r") else one
+            f"'{one}" if isinstance(one, str) and one[:1] in tuple("=+-@\t\r\n") else one
             for one in row
         )
         for row in answer.rows

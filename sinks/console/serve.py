@@ -15,6 +15,7 @@ from sinks.clickhouse.sql import Server
 from sinks.console.app import create_app
 from sinks.console.ask import Asker
 from sinks.console.config import ConsoleConfig
+from sinks.console.patience import Patience
 from sinks.console.tokens import TokenError, TokenStore
 from sinks.health import HealthServer
 
@@ -45,8 +46,10 @@ async def serve(config: ConsoleConfig, stop: asyncio.Event, ready: Callable[[str
     server = HealthServer(
         uvicorn.Config(
             app,
+            http=Patience,
             log_config=None,
             access_log=False,
+            proxy_headers=False,
             ws="none",
             server_header=False,
             limit_concurrency=MAX_CONNECTIONS,

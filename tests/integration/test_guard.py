@@ -7,16 +7,20 @@ replaces, is the control at the end.
 from __future__ import annotations
 
 import gzip
+import json
+import re
 import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import psutil
 import pytest
 
+from tests.builders import as_body, make_batch
 from tests.kafka import wait_until
-from tests.processes import GatewayProcess, Process, add_key
+from tests.processes import KEY, GatewayProcess, Process, add_key
 from tests.raw_http import (
     AMBIGUOUS_HEADS,
     BAD_CHUNKS,
@@ -128,6 +132,61 @@ class TestHeads:
             for start in range(0, len(wide), 7_001):
                 client.sendall(wide[start : start + 7_001])
             assert status_of(read_all(client)) == 200
+
+
+class TestHostileHeads:
+    @pytest.mark.parametrize(
+        "sent",
+        [b"a b", b"a\tb", b"\xc3\xa9", b"x" * 65, b"", b"a\x85Set-Cookie: b", b"\xe2\x80\xa8"],
+    )
+    def test_a_request_id_that_cannot_be_shown_is_not_repeated(
+        self, gateway: GatewayProcess, sent: bytes
+    ) -> None:
+        head = f"{GOOD_HEAD}Connection: close\r\nContent-Length: 0\r\n".encode()
+        answer = ask(gateway.port, head + b"X-Request-Id: " + sent + b"\r\n\r\n")
+
+        (told,) = re.findall(rb"x-request-id: (.*)\r\n", answer)
+        assert re.fullmatch(rb"[0-9a-f]{32}", told)
+
+    @pytest.mark.parametrize(
+        "target",
+        [
+            b"/../../etc/passwd", b"/%2e%2e/%2e%2e/etc/passwd", b"/%00", b"/%ff", b"/x%0d%0aX: y",
+            b"*", b"http://elsewhere.example/latest/meta-data", b"//elsewhere.example/",
+            b"/%2fv1/events", b"/livez/", b"http://elsewhere.example/livez/",
+        ],
+    )  # fmt: skip
+    def test_a_strange_target_leads_nowhere(self, gateway: GatewayProcess, target: bytes) -> None:
+        close = b" HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"
+        answer = ask(gateway.port, b"GET " + target + close)
+
+        assert status_of(answer) in (400, 404)
+        assert b"X: y" not in answer
+        assert b"location:" not in answer
+
+    def test_a_key_is_needed_whatever_the_form_of_the_target(self, gateway: GatewayProcess) -> None:
+        body = as_body(make_batch())
+        head = f" HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: {len(body)}\r\n\r\n"
+        for target in (b"/v1/events", b"/v1%2fevents", b"http://elsewhere.example/v1/events"):
+            request = b"POST " + target + head.encode() + body
+            assert status_of(ask(gateway.port, request)) == 401
+
+    def test_nothing_that_is_sent_forges_a_line_of_the_log(self, gateway: GatewayProcess) -> None:
+        forged = '{"level": "error", "event": "forged"}'
+        for text in (f"\r\n{forged}", f"\u2028{forged}", "\x1b[31mred", KEY):
+            event = {"event_id": text, "type": text, "timestamp": text, "properties": {text: text}}
+            gateway.post({"sent_at": text, "events": [event]})
+            gateway.post({"sent_at": text, "events": []}, {"X-Request-Id": quote(text)})
+        ask(
+            gateway.port,
+            b"GET /" + quote(forged).encode() + b" HTTP/1.1\r\nHost: h\r\n\r\nx\r\n\r\n",
+        )
+
+        log = gateway.log_file.read_text(encoding="utf-8")
+        lines = [json.loads(line) for line in log.split("\n") if line]
+        assert lines
+        assert [one for one in lines if one["event"] == "forged"] == []
+        assert [word for word in (KEY, "forged", "\x1b") if word in log] == []
 
 
 class TestSlow:

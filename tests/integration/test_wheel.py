@@ -22,10 +22,13 @@ pytestmark = pytest.mark.timeout(INSTALL_SECONDS * 2)
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The `bin` folder of a fresh environment that holds the wheel and what it depends on."""
     folder = tmp_path_factory.mktemp("wheel")
-    _pip(sys.executable, "wheel", "--no-deps", "--wheel-dir", str(folder), str(ROOT))
+    built = ("wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(folder))
+    _pip(sys.executable, *built, str(ROOT))
     (wheel,) = folder.glob("telemetry_gateway-*.whl")
     subprocess.run([sys.executable, "-m", "venv", folder / "venv"], check=True, timeout=60)
-    _pip(str(folder / "venv" / "bin" / "python"), "install", str(wheel))
+    python = str(folder / "venv" / "bin" / "python")
+    _pip(python, "install", "--require-hashes", "-r", str(ROOT / "requirements" / "base.txt"))
+    _pip(python, "install", "--no-deps", str(wheel))
     return folder / "venv" / "bin"
 
 
@@ -61,6 +64,12 @@ def test_every_script_tells_its_commands(installed: Path, script: str, command: 
 
     assert done.returncode == GOOD, done.stderr
     assert command in done.stdout
+
+
+def test_the_lock_has_all_that_the_wheel_needs(installed: Path) -> None:
+    done = run(installed, "python", "-m", "pip", "check")
+
+    assert (done.returncode, done.stdout) == (GOOD, "No broken requirements found.\n")
 
 
 def test_keys_are_kept_without_anything_else_running(installed: Path, tmp_path: Path) -> None:

@@ -315,3 +315,31 @@ def test_a_damaged_body_is_answered(
     statuses = {gateway.post(GOOD[:cut]).status_code, gateway.post(bytes(damaged)).status_code}
 
     assert statuses <= {200, 400}
+
+
+def _with_names(count: int) -> bytes:
+    """A body of so many keys that nobody knows, each as small as it can be."""
+    names = b"".join(b'"%x":1,' % number for number in range(count))
+    return b"{" + names + GOOD.lstrip(b"{")
+
+
+def test_names_beyond_a_limit_are_not_looked_at(gateway: GatewayUnderTest) -> None:
+    answer = gateway.post(_with_names(100_000))
+
+    assert (answer.status_code, answer.json()["accepted"]) == (200, 1)
+    (row,) = gateway.rows()
+    unknown = {name for name in row["properties"] if name.startswith("$batch.")}
+    assert len(unknown) == 256
+    assert len(row["properties"]["$batch.left_out"]) == 20
+
+
+def test_what_is_left_out_does_not_depend_on_the_process(gateway: GatewayUnderTest) -> None:
+    """Kept are the first names as they were sent: a re-sent event is the same row."""
+    gateway.post(_with_names(300))
+
+    (row,) = gateway.rows()
+    kept = [name for name in row["properties"] if name.startswith("$batch.")]
+    assert kept == [*[f"$batch.{number:x}" for number in range(255)], "$batch.left_out"]
+    assert (
+        row["properties"]["$batch.left_out"] == sorted(f"{one:x}" for one in range(255, 300))[:20]
+    )

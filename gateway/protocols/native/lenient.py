@@ -7,6 +7,7 @@ events, too many, no `sent_at`, a batch context beyond its limit) refuses the PO
 
 from __future__ import annotations
 
+from heapq import nsmallest
 from typing import Annotated
 
 import msgspec
@@ -17,6 +18,7 @@ from gateway.contract.event import (
     MAX_EVENTS,
     MAX_ID_LENGTH,
     MAX_NAME_LENGTH,
+    MAX_PROPERTIES,
     Batch,
     Context,
     Crash,
@@ -69,17 +71,19 @@ def decode(body: bytes) -> Batch:
 def _unknown_of(keys: dict[str, Raw]) -> dict[str, Raw]:
     """Unknown keys beside `events`, for every event; those that do not fit a context are named."""
     extras: dict[str, Raw] = {}
-    left_out: list[str] = []
+    unknown = [name for name in keys if name not in BATCH_KEYS]
+    left_out = unknown[MAX_PROPERTIES:]  # not looked at: a body has room for 400,000
     room = MAX_CONTEXT_BYTES
-    for name in keys.keys() - set(BATCH_KEYS):
+    for name in unknown[:MAX_PROPERTIES]:
         size = len(name) + len(bytes(keys[name]))
         if size > room or len(name) > MAX_NAME_LENGTH:
-            left_out.append(name[:MAX_NAME_LENGTH])
+            left_out.append(name)
             continue
         room -= size
         extras[f"$batch.{name}"] = keys[name]
     if left_out:
-        extras["$batch.left_out"] = Raw(_encode(sorted(left_out)[:MAX_LEFT_OUT]))
+        named = [name[:MAX_NAME_LENGTH] for name in nsmallest(MAX_LEFT_OUT, left_out)]
+        extras["$batch.left_out"] = Raw(_encode(named))
     return extras
 
 

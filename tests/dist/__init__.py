@@ -1,0 +1,1 @@
+"""What is released: locks, wheel, sdist, list of parts."""
