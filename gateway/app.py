@@ -23,6 +23,7 @@ from gateway.ingest.services import services_of
 from gateway.metrics import Metrics
 from gateway.protocols.protocol import Head, Protocol
 from gateway.publish.publisher import Publisher
+from gateway.readiness import Readiness
 
 Event = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Event]]
@@ -32,8 +33,9 @@ Send = Callable[[Event], Awaitable[None]]
 class Gateway:
     """The dispatch comes before Starlette's router: its paths are all that has to be fast."""
 
-    def __init__(self, dispatch: Dispatch, other: Starlette) -> None:
+    def __init__(self, dispatch: Dispatch, readiness: Readiness, other: Starlette) -> None:
         self.dispatch = dispatch
+        self.readiness = readiness
         self._other = other
 
     async def __call__(self, scope: Event, receive: Receive, send: Send) -> None:
@@ -68,9 +70,11 @@ def create_app(
     Raises ConfigError.
     """
     services = services_of(config, publisher, keys, metrics, now_ms, wishes)
+    readiness = Readiness(publisher, keys)
     metrics.watch(services.admission)
-    other = Starlette(routes=service_routes(publisher, metrics_page or metrics.page))
-    return Gateway(Dispatch(services, protocols), other)
+    metrics.watch_ready(readiness)
+    other = Starlette(routes=service_routes(readiness, metrics_page or metrics.page))
+    return Gateway(Dispatch(services, protocols), readiness, other)
 
 
 def _head_of(scope: Event) -> Head:

@@ -43,6 +43,7 @@ async def open_spool(config: GatewayConfig, board: Board, metrics: Metrics) -> S
         min_free_bytes=config.spool_min_free_bytes,
         alarm_seconds=config.spool_alarm_hours * 3600,
     )
+    metrics.spool_limit_bytes.set(config.spool_bytes)
     spool = Spool(options, places(config.kafka_partitions), board, metrics, now_ms)
     try:
         await spool.open()

@@ -5,6 +5,7 @@ Environment in, one frozen options struct out. A wrong option stops the process 
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import logging
 import sys
@@ -118,6 +119,11 @@ def _named(text: str, origin: Mapping[str, str]) -> str:
         if f"$.{field}`" in text:
             return f"{name}: {text}"
     return text
+
+
+def version() -> str:
+    """Of this package, as installed."""
+    return importlib.metadata.version("telemetry-gateway")
 
 
 def now_ms() -> int:

@@ -109,8 +109,8 @@ async def serve(
             tasks.create_task(publisher.run()),
             tasks.create_task(_watch(keys, metrics)),
             tasks.create_task(WishReader(kafka_options(config), wishes).run()),
-            tasks.create_task(_sweep(server)),
-            tasks.create_task(_stop_when(stop, server)),
+            tasks.create_task(_sweep(server, metrics)),
+            tasks.create_task(_stop_when(stop, server, app)),
         ]
         if crew is not None:
             await crew.joined()
@@ -151,17 +151,20 @@ def uvicorn_config(app: Gateway, config: GatewayConfig, metrics: Metrics) -> uvi
     )
 
 
-async def _stop_when(stop: asyncio.Event, server: Server) -> None:
+async def _stop_when(stop: asyncio.Event, server: Server, app: Gateway) -> None:
     await stop.wait()
+    app.readiness.is_draining = True
     log.info("stopping: no new connections, ending what is in flight")
     server.should_exit = True
 
 
-async def _sweep(server: uvicorn.Server) -> None:
-    """End connections that take too long."""
+async def _sweep(server: uvicorn.Server, metrics: Metrics) -> None:
+    """End connections that take too long, and see how late the loop is."""
     loop = asyncio.get_running_loop()
     while True:
+        due = loop.time() + SWEEP_SECONDS
         await asyncio.sleep(SWEEP_SECONDS)
+        metrics.loop_lag_seconds.observe(max(0.0, loop.time() - due))
         for connection in list(server.server_state.connections):
             if isinstance(connection, Guard):
                 connection.check(loop.time())
@@ -179,5 +182,7 @@ def _refresh(keys: KeyRing, metrics: Metrics) -> None:
         if keys.refresh():
             log.info("write keys loaded: %d", len(keys))
             metrics.write_keys.set(len(keys))
+        metrics.unreadable_files.labels("keys").set(0)
     except KeyStoreError as error:
         log.warning("write keys unchanged: %s", error)
+        metrics.unreadable_files.labels("keys").set(1)

@@ -48,8 +48,9 @@ class Assembly:
         offsets: GroupOffsets,
         gate: Gate,
         pace: Pace | None,
+        metrics: Metrics,
     ) -> None:
-        self.metrics = Metrics()
+        self.metrics = metrics
         self._config = config
         self._cluster = kafka.cluster
         self._offsets = offsets

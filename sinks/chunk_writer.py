@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from typing import Protocol
 
+from gateway.runtime import now_ms
 from sinks.brake import Brake
 from sinks.metrics import Metrics
 from sinks.retry import Patience
@@ -120,17 +121,23 @@ class ChunkWriter:
     async def _write(self, block: Block) -> None:
         """Until ClickHouse takes it: the same block under the same token."""
         waits = self._patience.waits()
-        while True:
-            started = time.monotonic()
-            try:
-                await self._sink.write(block)
-            except Retryable as error:
-                self._metrics.retries.labels(error.cause).inc()
-                log.warning("insert waits: %s", error)
-                await self._patience.sleep(next(waits))
-            else:
-                self._metrics.insert_seconds.observe(time.monotonic() - started)
-                return
+        is_waiting = 0
+        try:
+            while True:
+                started = time.monotonic()
+                try:
+                    await self._sink.write(block)
+                except Retryable as error:
+                    self._metrics.retries.labels(error.cause).inc()
+                    log.warning("insert waits: %s", error)
+                    self._metrics.waiting += 1 - is_waiting
+                    is_waiting = 1
+                    await self._patience.sleep(next(waits))
+                else:
+                    self._metrics.insert_seconds.observe(time.monotonic() - started)
+                    return
+        finally:
+            self._metrics.waiting -= is_waiting
 
     async def _find_bad(self, block: Block, refused: str) -> list[tuple[int, str]]:
         waits = self._patience.waits()
@@ -159,6 +166,8 @@ class ChunkWriter:
         dead = {one.record.offset for one in bad}
         self._brake.record(record.offset in dead for record in records)
         self._metrics.settle(chunk.topic, len(choice.kept), len(choice.dropped), len(bad))
+        age = (now_ms() - records[0].timestamp_ms) / 1000
+        self._metrics.chunk_age_seconds.observe(max(0.0, age))
         for code, count in Counter(one.code for one in bad).items():
             self._metrics.dead_letters.labels(code).inc(count)
 

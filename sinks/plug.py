@@ -18,8 +18,10 @@ from gateway.contract.topics import APP_EVENTS
 from sinks.assembly import Assembly, Storage
 from sinks.config import SinkConfig
 from sinks.consumer import Fetcher, FetchRules
+from sinks.health import Condition, told
 from sinks.intent import GroupOffsets, Pin
 from sinks.kafka_clients import KafkaClients
+from sinks.metrics import Metrics
 from sinks.partition import Partition
 from sinks.pause import Gate, Pause
 from sinks.rows import read_event
@@ -46,8 +48,10 @@ async def run_store(
     """
     kafka = await KafkaClients.start(config, instance)
     try:
+        metrics, condition = Metrics(), Condition()
+        metrics.process.watch(condition.lacks)
         offsets = GroupOffsets(kafka.consumer, kafka.admin, config.group)
-        assembly = Assembly(config, kafka, offsets, Gate(_NoPauses()), pace=None)
+        assembly = Assembly(config, kafka, offsets, Gate(_NoPauses()), None, metrics)
         store, window = make_store(kafka.cluster), config.dedup_window_offsets
         storage = Storage(read_event, store, store, _Told(), math.inf, window)
 
@@ -55,9 +59,11 @@ async def run_store(
             return {name: assembly.partition(name, pin, storage) for name in assigned}
 
         rules = FetchRules(config.drain_seconds, config.stall_seconds, instance)
-        fetcher = Fetcher(rules, kafka.consumer, offsets, make, assembly.metrics, on_ready)
+        fetcher = Fetcher(rules, kafka.consumer, offsets, make, metrics, on_ready)
+        condition.follow(fetcher)
         kafka.consumer.subscribe([APP_EVENTS.name], listener=fetcher)
-        await fetcher.run(stop)
+        async with told(config.metrics_host, config.metrics_port, metrics, condition, stop):
+            await fetcher.run(stop)
     finally:
         await kafka.close()
 

@@ -300,7 +300,7 @@ def test_readiness_follows_the_publisher(gateway: GatewayUnderTest) -> None:
     unready = gateway.http.get("/readyz")
 
     assert (ready, unready.status_code) == (200, 503)
-    assert unready.json()["reasons"] == ["Kafka does not answer"]
+    assert unready.json()["reasons"] == [{"code": "kafka", "text": "Kafka does not answer"}]
     assert gateway.http.get("/livez").status_code == 200
 
 
