@@ -14,6 +14,7 @@ from starlette.applications import Starlette
 
 from gateway.config import GatewayConfig
 from gateway.contract.forgotten import Wishes
+from gateway.denied import Denied
 from gateway.dispatch import Dispatch
 from gateway.edge.keys import KeyRing
 from gateway.edge.response import Response
@@ -63,13 +64,14 @@ def create_app(
     now_ms: Callable[[], int],
     metrics_page: MetricsPage | None = None,
     wishes: Wishes | None = None,
+    denied: Denied | None = None,
 ) -> Gateway:
-    """Compose the application. The caller runs the publisher and keeps keys and wishes fresh;
-    `metrics_page` tells more than `metrics` where this is one of several processes.
+    """Compose the application. The caller runs the publisher and keeps keys, wishes and
+    `denied` fresh; `metrics_page` tells more than `metrics` where this is one of several processes.
 
     Raises ConfigError.
     """
-    services = services_of(config, publisher, keys, metrics, now_ms, wishes)
+    services = services_of(config, publisher, keys, metrics, now_ms, wishes, denied)
     readiness = Readiness(publisher, keys)
     metrics.watch(services.admission)
     metrics.watch_ready(readiness)

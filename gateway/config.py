@@ -89,6 +89,9 @@ class GatewayConfig(KafkaAccess, frozen=True, kw_only=True):
         int,
         Meta(ge=0, le=100_000, description="rejected events kept per app; beyond it counted only"),
     ] = 100
+    denied_properties: Annotated[
+        str, Meta(description="TOML file of properties that are not kept, by app; empty: none")
+    ] = ""
     country_header: Annotated[
         str, Meta(description="header of a trusted edge that names the country; empty: none")
     ] = ""

@@ -84,8 +84,13 @@ class Metrics:
             "What SDKs send that is no event of ours: traces, heartbeats, flags.",
             ["protocol"],
         )
+        self.denied = Tally(
+            PREFIX + "denied_properties_total",
+            "Properties taken out of events that the operator denies; `app`: as in the file.",
+            ["app", "property"],
+        )
         for one in (
-            self.ignored,
+            self.ignored, self.denied,
             self.requests, self.request_seconds, self.events, self.accepted_types,
             self.rejections, self.refusals,
         ):  # fmt: skip

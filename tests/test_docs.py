@@ -16,11 +16,11 @@ from msgspec import Struct
 
 from gateway.config import PREFIXES as GATEWAY_PREFIXES
 from gateway.config import GatewayConfig
+from gateway.contract.readiness import Lack
 from gateway.contract.refusal import RefusalCode
 from gateway.contract.topics import TOPICS
 from gateway.contract.verdict import Code
 from gateway.edge.cuts import CutCode
-from gateway.metrics import Metrics as GatewayMetrics
 from gateway.runtime import options_of
 from gateway.workers.scrape import UP, UP_MEANING
 from infra.__main__ import PREFIXES as INFRA_PREFIXES
@@ -32,7 +32,6 @@ from loadtest.config import LoadtestConfig
 from sinks.alerts import rules as alert_rules
 from sinks.alerts.config import PREFIXES as ALERTS_PREFIXES
 from sinks.alerts.config import AlertsConfig
-from sinks.alerts.metrics import Metrics as AlertsMetrics
 from sinks.clickhouse import sql
 from sinks.config import PREFIXES as SINK_PREFIXES
 from sinks.config import SinkConfig
@@ -40,18 +39,20 @@ from sinks.console.config import PREFIXES as CONSOLE_PREFIXES
 from sinks.console.config import ConsoleConfig
 from sinks.legacy.config import PREFIXES as LEGACY_PREFIXES
 from sinks.legacy.config import LegacyConfig
-from sinks.metrics import Metrics as SinkMetrics
 from sinks.sink import BadCode
+from tests.prometheus.exposed import registries
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 REFERENCE = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
 ARCHITECTURE = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
 CONSUMERS = (ROOT / "docs" / "CONSUMERS.md").read_text(encoding="utf-8")
+RUNBOOKS = (ROOT / "docs" / "RUNBOOKS.md").read_text(encoding="utf-8")
 PAGES = {
     "README.md": README,
     "docs/reference.md": REFERENCE,
     "docs/CONSUMERS.md": CONSUMERS,
+    "docs/RUNBOOKS.md": RUNBOOKS,
     "ARCHITECTURE.md": ARCHITECTURE,
 }
 
@@ -78,9 +79,9 @@ def option_rows() -> Iterator[str]:
 
 def metric_rows() -> Iterator[str]:
     """A row for each metric: name as scraped, labels, meaning."""
-    for registry in (GatewayMetrics().registry, SinkMetrics().registry, AlertsMetrics().registry):
+    for registry in registries():
         for metric in registry.collect():
-            collector = registry._names_to_collectors[metric.name]
+            collector = registry._names_to_collectors.get(metric.name)
             labels = ", ".join(getattr(collector, "_labelnames", ()))
             name = metric.name + ("_total" if metric.type == "counter" else "")
             yield f"| `{name}` | {labels} | {metric.documentation} |"
@@ -129,7 +130,7 @@ def test_the_reference_has_the_row(row: str) -> None:
     assert row in REFERENCE.splitlines()
 
 
-@pytest.mark.parametrize("code", [*RefusalCode, *CutCode, *Code, *BadCode])
+@pytest.mark.parametrize("code", [*RefusalCode, *CutCode, *Code, *BadCode, *Lack])
 def test_every_code_is_explained(code: str) -> None:
     assert re.search(rf"^\| `{code}` \|.*\w.*\|$", REFERENCE, re.MULTILINE)
 
@@ -138,7 +139,7 @@ def test_every_code_is_explained(code: str) -> None:
 def test_no_page_names_what_is_not_there(page: str) -> None:
     known = {row.split("`")[1] for row in (*option_rows(), *metric_rows())}
     said = set(
-        re.findall(r"\b(?:TELEMETRY|telemetry_(?:gateway|sink|alerts))_\w*[A-Za-z]\b", PAGES[page])
+        re.findall(r"\b(?:TELEMETRY|telemetry_(?:gateway|sink|alerts|legacy))_\w*[A-Za-z]\b", PAGES[page])
     )
 
     assert {one.removesuffix("_FILE") for one in said} <= known | {"telemetry_gateway"}
