@@ -21,6 +21,7 @@ from gateway.edge.response import Response
 from gateway.health import MetricsPage, service_routes
 from gateway.ingest.post import Post
 from gateway.ingest.services import services_of
+from gateway.ingest.tracing import Traces
 from gateway.metrics import Metrics
 from gateway.protocols.protocol import Head, Protocol
 from gateway.publish.publisher import Publisher
@@ -65,13 +66,14 @@ def create_app(
     metrics_page: MetricsPage | None = None,
     wishes: Wishes | None = None,
     denied: Denied | None = None,
+    traces: Traces | None = None,
 ) -> Gateway:
     """Compose the application. The caller runs the publisher and keeps keys, wishes and
     `denied` fresh; `metrics_page` tells more than `metrics` where this is one of several processes.
 
     Raises ConfigError.
     """
-    services = services_of(config, publisher, keys, metrics, now_ms, wishes, denied)
+    services = services_of(config, publisher, keys, metrics, now_ms, wishes, denied, traces)
     readiness = Readiness(publisher, keys)
     metrics.watch(services.admission)
     metrics.watch_ready(readiness)

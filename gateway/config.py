@@ -92,6 +92,20 @@ class GatewayConfig(KafkaAccess, frozen=True, kw_only=True):
     denied_properties: Annotated[
         str, Meta(description="TOML file of properties that are not kept, by app; empty: none")
     ] = ""
+    tracing_url: Annotated[
+        str,
+        Meta(
+            pattern="^(https?://.+)?$",
+            description="OTLP/HTTP address that spans go to, as http://collector:4318/v1/traces; "
+            "empty: none",
+        ),
+    ] = ""
+    tracing_percent: Annotated[
+        float, Meta(ge=0, le=100, description="of POSTs that no phone traces are traced")
+    ] = 0.1
+    tracing_per_second: Annotated[
+        float, Meta(ge=0, le=10_000, description="POSTs traced at most, all together")
+    ] = 10.0
     country_header: Annotated[
         str, Meta(description="header of a trusted edge that names the country; empty: none")
     ] = ""

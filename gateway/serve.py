@@ -22,7 +22,7 @@ from gateway.edge.keys import KeyRing, KeyStore
 from gateway.forgotten import WishReader
 from gateway.ingest.services import denied_of
 from gateway.metrics import Metrics
-from gateway.options import kafka_options, open_spool
+from gateway.options import kafka_options, open_spool, traces_of
 from gateway.protocols import PROTOCOLS
 from gateway.publish.kafka import KafkaPublisher, places
 from gateway.reload import Reloader
@@ -97,7 +97,10 @@ async def serve(
     page = partial(crew.metrics_page, metrics) if crew is not None else metrics.page
     wishes = Wishes()
     denied = denied_of(config, metrics)
-    app = create_app(config, publisher, keys, metrics, PROTOCOLS, now_ms, page, wishes, denied)
+    traces = traces_of(config)
+    app = create_app(
+        config, publisher, keys, metrics, PROTOCOLS, now_ms, page, wishes, denied, traces
+    )
     host, port = listener.getsockname()[:2]
     server = Server(uvicorn_config(app, config, metrics), lambda: ready(f"http://{host}:{port}"))
     files = Reloader(keys, denied, metrics)
@@ -121,6 +124,8 @@ async def serve(
         log.info("drained")
         for task in background:
             task.cancel()
+    if traces is not None:
+        await asyncio.to_thread(traces.close)
 
 
 def uvicorn_config(app: Gateway, config: GatewayConfig, metrics: Metrics) -> uvicorn.Config:

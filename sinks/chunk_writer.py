@@ -6,6 +6,7 @@ insert again.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 from collections import Counter
@@ -41,6 +42,15 @@ class Graveyard(Protocol):
         """Returns when all of them are kept; tries until they are."""
 
 
+class ChunkTraces(Protocol):
+    """Follows chunks that have records of traced POSTs."""
+
+    def span(
+        self, chunk: Chunk, records: Sequence[Polled]
+    ) -> contextlib.AbstractContextManager[None]:
+        """Around the storing of a chunk."""
+
+
 class ChunkWriter:
     """Stores the chunks of one partition, one after another."""
 
@@ -52,7 +62,9 @@ class ChunkWriter:
         brake: Brake,
         metrics: Metrics,
         patience: Patience,
+        traces: ChunkTraces | None = None,
     ) -> None:
+        self._traces = traces
         self._read_record = read
         self._sink = sink
         self._graveyard = graveyard
@@ -73,6 +85,19 @@ class ChunkWriter:
         of already, which are not written again. Raises Misconfigured when the operator must act,
         Interrupted.
         """
+        if self._traces is None:
+            await self._store(chunk, records, window, stored)
+            return
+        with self._traces.span(chunk, records):
+            await self._store(chunk, records, window, stored)
+
+    async def _store(
+        self,
+        chunk: Chunk,
+        records: Sequence[Polled],
+        window: IdWindow,
+        stored: Collection[int] | None,
+    ) -> None:
         rows, bad = self._read(records)
         await self._bury(chunk, records, bad, already=set())
         while True:

@@ -30,6 +30,14 @@ class SinkConfig(KafkaAccess, frozen=True, kw_only=True):
     metrics_port: Annotated[
         int, Meta(ge=0, le=65535, description="port of /metrics and health; 0: none")
     ] = 0
+    tracing_url: Annotated[
+        str,
+        Meta(
+            pattern="^(https?://.+)?$",
+            description="OTLP/HTTP address that spans go to, as http://collector:4318/v1/traces; "
+            "empty: none",
+        ),
+    ] = ""
     group: Annotated[str, Meta(min_length=1, description="consumer group")] = (
         topics.CLICKHOUSE_SINK_GROUP
     )

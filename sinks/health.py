@@ -65,7 +65,7 @@ class Condition:
         return time.monotonic() - last
 
 
-class _Server(uvicorn.Server):
+class HealthServer(uvicorn.Server):
     """A uvicorn server that leaves signals to the process."""
 
     @contextlib.contextmanager
@@ -95,7 +95,7 @@ async def _drains(stop: asyncio.Event, condition: Condition) -> None:
     condition.is_draining = True
 
 
-def _server(host: str, port: int, metrics: Rendered, condition: Condition) -> _Server:
+def _server(host: str, port: int, metrics: Rendered, condition: Condition) -> HealthServer:
     async def livez(_: Request) -> Response:
         age = condition.tick_seconds
         status = 200 if age < LIVE_SECONDS else 503
@@ -115,4 +115,4 @@ def _server(host: str, port: int, metrics: Rendered, condition: Condition) -> _S
     config = uvicorn.Config(
         app, host=host, port=port, log_config=None, access_log=False, lifespan="off", ws="none"
     )
-    return _Server(config)
+    return HealthServer(config)

@@ -16,6 +16,7 @@ from msgspec import Struct
 from gateway.contract.readiness import Lack
 from sinks.assembly import Assembly, Storage
 from sinks.buffer import Pace
+from sinks.chunk_writer import ChunkTraces
 from sinks.clickhouse import sql
 from sinks.clickhouse.checks import check_tables
 from sinks.clickhouse.ledger import ClickHouseLedger
@@ -33,6 +34,7 @@ from sinks.partition import Partition
 from sinks.pause import Gate
 from sinks.retry import chances, delays
 from sinks.sink import Misconfigured, Retryable
+from sinks.traces_of import traces_of
 
 __all__ = ["Stopped", "run_clickhouse"]
 
@@ -60,7 +62,10 @@ async def run_clickhouse(
     metrics, condition = Metrics(), Condition()
     metrics.process.watch(condition.lacks)
     until = partial(_until, stop, condition)
-    async with told(config.metrics_host, config.metrics_port, metrics, condition, stop):
+    async with (
+        traces_of(config) as traces,
+        told(config.metrics_host, config.metrics_port, metrics, condition, stop),
+    ):
         clickhouse = await until(lambda: _ClickHouse.start(config), Lack.STORE, "ClickHouse")
         if clickhouse is None:
             return
@@ -70,7 +75,7 @@ async def run_clickhouse(
                 return
             try:
                 offsets = offsets_type(kafka.consumer, kafka.admin, config.group)
-                work = _Work(config, kafka, clickhouse, offsets, metrics)
+                work = _Work(config, kafka, clickhouse, offsets, metrics, traces)
                 await _consume(config, instance, work, stop, condition, on_ready)
             finally:
                 await kafka.close()
@@ -159,6 +164,7 @@ class _Work:
         clickhouse: _ClickHouse,
         offsets: GroupOffsets,
         metrics: Metrics,
+        traces: ChunkTraces | None,
     ) -> None:
         self.kafka = kafka
         self.offsets = offsets
@@ -168,7 +174,7 @@ class _Work:
         self._clickhouse = clickhouse
         pace = None if config.chunk_age_seconds else Pace()
         self.metrics = metrics
-        self._assembly = Assembly(config, kafka, offsets, self.gate, pace, metrics)
+        self._assembly = Assembly(config, kafka, offsets, self.gate, pace, metrics, traces)
 
     def make(
         self, assigned: Collection[TopicPartition], pin: Pin

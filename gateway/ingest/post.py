@@ -19,6 +19,7 @@ from gateway.edge.response import Response
 from gateway.ingest.door import admit
 from gateway.ingest.services import Services
 from gateway.ingest.taking import Arrival, take
+from gateway.ingest.tracing import Arrived, Traces
 from gateway.prepare.batch import Outcomes
 from gateway.protocols.protocol import Answer, Head, Protocol, Route
 from gateway.protocols.times import rfc3339_of
@@ -105,10 +106,12 @@ class Post:
         self._is_whole = True
         try:
             runs = self._prepare()
-            if runs:
+            if not runs:
+                self._settle(IN_KAFKA)
+            elif self._services.traces is None:
                 self._services.publisher.submit(runs, self._settle)
             else:
-                self._settle(IN_KAFKA)
+                self._submit_traced(self._services.traces, runs)
         except Refused as refused:
             self._refuse(refused)
         except RecursionError:  # a part is decoded from a deeper call than the whole was
@@ -116,6 +119,11 @@ class Post:
         except Exception:
             log.exception(BUG, self._request_id)
             self._fail()
+
+    def _submit_traced(self, traces: Traces, runs: Sequence[Run]) -> None:
+        name, received_ms = self._protocol.name, self._received_ms
+        arrived = Arrived(self._head, name, self._request_id, received_ms)
+        self._services.publisher.submit(*traces.follow(arrived, runs, self._settle))
 
     def _prepare(self) -> list[Run]:
         """The records to keep. Nothing holds the body or what was decoded from it afterwards:

@@ -16,6 +16,7 @@ from gateway.edge.callers import CallerLimits, Callers
 from gateway.edge.keys import KeyRing
 from gateway.edge.response import Responses
 from gateway.ingest.counts import Counts
+from gateway.ingest.tracing import Traces
 from gateway.metrics import Metrics
 from gateway.publish.publisher import Publisher
 from gateway.rejects import RejectRate
@@ -38,6 +39,7 @@ class Services(Struct, frozen=True, kw_only=True):
     responses: Responses
     country_header: bytes  # empty where no trusted edge tells the country
     now_ms: Callable[[], int]
+    traces: Traces | None  # None: no POST is traced
 
 
 def denied_of(config: GatewayConfig, metrics: Metrics) -> Denied:
@@ -59,6 +61,7 @@ def services_of(
     now_ms: Callable[[], int],
     wishes: Wishes | None = None,
     denied: Denied | None = None,
+    traces: Traces | None = None,
 ) -> Services:
     """Raises ConfigError."""
     return Services(
@@ -92,4 +95,5 @@ def services_of(
         responses=Responses(config.cors_origin),
         country_header=config.country_header.lower().encode(),
         now_ms=now_ms,
+        traces=traces,
     )
