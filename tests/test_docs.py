@@ -139,7 +139,9 @@ def test_every_code_is_explained(code: str) -> None:
 def test_no_page_names_what_is_not_there(page: str) -> None:
     known = {row.split("`")[1] for row in (*option_rows(), *metric_rows())}
     said = set(
-        re.findall(r"\b(?:TELEMETRY|telemetry_(?:gateway|sink|alerts|legacy))_\w*[A-Za-z]\b", PAGES[page])
+        re.findall(
+            r"\b(?:TELEMETRY|telemetry_(?:gateway|sink|alerts|legacy))_\w*[A-Za-z]\b", PAGES[page]
+        )
     )
 
     assert {one.removesuffix("_FILE") for one in said} <= known | {"telemetry_gateway"}
@@ -164,6 +166,43 @@ def test_every_command_is_one(page: str) -> None:
         asked = [sys.executable, "-m", modules[script], command, "--help"]
         done = subprocess.run(asked, capture_output=True, timeout=60, check=False)
         assert done.returncode == 0, f"telemetry-{script} {command}"
+
+
+def test_every_option_of_a_runbooks_command_is_one() -> None:
+    """And so is each named query that it asks."""
+    modules = {"gateway": "gateway", "sink": "sinks", "infra": "infra", "loadtest": "loadtest"}
+    lines = re.findall(
+        r"telemetry-(\w+)((?: [a-z-]+)+)((?: --?[\w-]+(?:[ =][\w./=]+)?)*)", RUNBOOKS
+    )
+    asked = {
+        (script, tuple(words.split()), option)
+        for script, words, options in lines
+        for option in re.findall(r"--[\w-]+", options)
+    }
+    queries = re.findall(r"telemetry-sink query (\w+)", RUNBOOKS)
+
+    assert len(asked) > 5
+    for script, words, option in asked:
+        done = _help(modules[script], *(word for word in words if word not in queries))
+        assert option in done, f"telemetry-{script} {' '.join(words)} {option}"
+    assert queries
+    assert set(queries) <= set(sql.names())
+
+
+def _help(*command: str) -> str:
+    asked = [sys.executable, "-m", *command, "--help"]
+    done = subprocess.run(asked, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, command
+    return done.stdout
+
+
+def test_links_within_the_runbooks_lead_to_a_heading() -> None:
+    headings = {
+        re.sub(r"[^a-z0-9 -]", "", one.lower()).replace(" ", "-")
+        for one in re.findall(r"^##+ (.+)$", RUNBOOKS, re.MULTILINE)
+    }
+
+    assert set(re.findall(r"\]\(#([\w-]+)\)", RUNBOOKS)) <= headings
 
 
 def test_every_make_target_of_the_readme_exists() -> None:
