@@ -11,7 +11,7 @@ $(READY): pyproject.toml
 		|| { echo "Python 3.11 to 3.13 is needed; choose one with: make PYTHON=python3.13"; exit 2; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --editable '.[local,loadtest,console,alerts]' --group dev
+	$(BIN)/python -m pip install --quiet --editable '.[local,loadtest,console,alerts,tracing]' --group dev
 	@touch $(READY)
 
 install: $(READY)

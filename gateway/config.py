@@ -24,6 +24,10 @@ class GatewayConfig(KafkaAccess, frozen=True, kw_only=True):
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], Meta(description="how much the log says")
     ] = "info"
+    log_format: Annotated[
+        Literal["json", "text"],
+        Meta(description="an object a line for programs, or text for people"),
+    ] = "json"
     max_body_bytes: Annotated[
         int,
         Meta(ge=1024, le=64 * 1024 * 1024, description="a body, as sent and as inflated"),

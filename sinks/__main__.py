@@ -63,7 +63,7 @@ def run_command(
         run_alerts(instance)
         return
     config = load()
-    setup_logging(config.log_level)
+    setup_logging(config.log_level, config.log_format)
 
     async def main() -> None:
         stop = asyncio.Event()

@@ -24,6 +24,10 @@ class SinkConfig(KafkaAccess, frozen=True, kw_only=True):
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], Meta(description="how much the log says")
     ] = "info"
+    log_format: Annotated[
+        Literal["json", "text"],
+        Meta(description="an object a line for programs, or text for people"),
+    ] = "json"
     metrics_host: Annotated[
         str, Meta(min_length=1, description="address of /metrics and health")
     ] = "127.0.0.1"

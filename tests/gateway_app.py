@@ -37,9 +37,10 @@ class GatewayUnderTest:
         self.metrics = Metrics()
         self.wishes = Wishes()
         self._store = KeyStore(folder)
+        self.keys_path = self._store.path
         self.keys = KeyRing(self._store)
         self.add_key(APP, KEY)
-        app = create_app(
+        self.app = create_app(
             GatewayConfig(**options),
             self.publisher,
             self.keys,
@@ -49,7 +50,7 @@ class GatewayUnderTest:
             wishes=self.wishes,
             traces=traces,
         )
-        self.http = TestClient(app, client=(peer, 50_000))
+        self.http = TestClient(self.app, client=(peer, 50_000))
 
     def add_key(self, app: str, key: str) -> None:
         self._store.add(app, key, "2026-11-24T00:00:00Z")

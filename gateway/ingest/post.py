@@ -27,7 +27,7 @@ from gateway.publish.publisher import IN_KAFKA, Outcome
 
 log = logging.getLogger(__name__)
 
-BUG = "internal error, request %s"
+BUG = "internal error"
 
 Respond = Callable[[Response], None]
 
@@ -68,7 +68,7 @@ class Post:
         except Refused as refused:
             self._refuse(refused)
         except Exception:
-            log.exception(BUG, self._request_id)
+            log.exception(BUG, extra={"request_id": self._request_id})
             self._fail()
         return not self.is_over
 
@@ -88,7 +88,7 @@ class Post:
         except Refused as refused:
             self._refuse(refused)
         except Exception:
-            log.exception(BUG, self._request_id)
+            log.exception(BUG, extra={"request_id": self._request_id})
             self._fail()
 
     def too_slow(self) -> None:
@@ -117,7 +117,7 @@ class Post:
         except RecursionError:  # a part is decoded from a deeper call than the whole was
             self._refuse(Refused(RefusalCode.TOO_DEEP, "the body is nested too deep"))
         except Exception:
-            log.exception(BUG, self._request_id)
+            log.exception(BUG, extra={"request_id": self._request_id})
             self._fail()
 
     def _submit_traced(self, traces: Traces, runs: Sequence[Run]) -> None:
@@ -162,7 +162,7 @@ class Post:
             verdicts = [_verdicts(one, kept, server_time) for one in self._outcomes]
             self._end(self._protocol.reply(self._head, verdicts), None, now_ms)
         except Exception:
-            log.exception(BUG, self._request_id)
+            log.exception(BUG, extra={"request_id": self._request_id})
             self._fail()
 
     def _refuse(self, refused: Refused) -> None:

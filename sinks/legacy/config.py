@@ -28,6 +28,10 @@ class LegacyConfig(KafkaAccess, frozen=True, kw_only=True):
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], Meta(description="how much the log says")
     ] = "info"
+    log_format: Annotated[
+        Literal["json", "text"],
+        Meta(description="an object a line for programs, or text for people"),
+    ] = "json"
     batch_rows: Annotated[int, Meta(ge=1, le=1000, description="rows of one POST")] = 200
     timeout_seconds: Annotated[
         float, Meta(gt=0, le=300, description="for one POST; then it is sent again")
