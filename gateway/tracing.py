@@ -11,6 +11,7 @@ from functools import partial
 
 from msgspec import Struct
 from opentelemetry import trace
+from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import Span, TracerProvider
@@ -110,7 +111,7 @@ def exported(url: str) -> TracerProvider:
     return provider
 
 
-def _context_of(parent: TraceContext | None) -> trace.Context:
+def _context_of(parent: TraceContext | None) -> Context:
     empty = trace.set_span_in_context(trace.INVALID_SPAN)
     if parent is None:
         return empty
