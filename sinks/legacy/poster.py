@@ -65,8 +65,9 @@ class Poster:
         wait = 0.5
         while True:
             status, headers, body = await self._once(events)
-            if status == 200:
+            if status and status not in LATER:
                 self.trouble = ""
+            if status == 200:
                 return msgspec.json.decode(body, type=Reply)
             if status == 413:
                 raise TooLarge

@@ -32,20 +32,30 @@ async def test_a_property_is_taken_out_of_its_app_and_of_no_other(writer: AsyncC
             for number, one in enumerate(random_history(3, [app]))
         ]
         await store(writer, StoredChunk(events=told))
-    update, delete, verify = (
+    update, empty, verify = (
         one.replace("com.example.shop", shop)
         for one in statements("A property that must not be stored")
     )
+    for app in (shop, other):
+        await writer.command(
+            "INSERT INTO telemetry.dead_letters (app_id, source, code, original)"
+            f" VALUES ('{app}', 'gateway', 'missing_field', '{{\"email\": \"jane\"}}')"
+        )
     before = await _properties(writer, shop)
     assert (await writer.query(verify)).result_rows != [(0,)]
 
     await writer.command(update)
-    await writer.command(delete)
+    await writer.command(empty)
 
     assert (await writer.query(verify)).result_rows == [(0,)]
     without = [{name: value for name, value in one.items() if name != "email"} for one in before]
     assert sorted(map(str, await _properties(writer, shop))) == sorted(map(str, without))
     assert secret in await _properties(writer, other)
+    letters = (
+        f"SELECT app_id, original FROM telemetry.dead_letters WHERE app_id IN ('{shop}', '{other}')"
+    )
+    found = dict((await writer.query(letters)).result_rows)
+    assert found == {shop: "", other: '{"email": "jane"}'}
 
 
 async def test_a_sink_takes_tables_with_a_ttl(writer: AsyncClient) -> None:
