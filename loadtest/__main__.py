@@ -21,6 +21,7 @@ import typer
 from rich.console import Console
 
 from gateway.runtime import BAD_USAGE, FOUND_WRONG, ConfigError, load_config, now_ms
+from loadtest.capacity.__main__ import plan_command, simulate_command
 from loadtest.client import BadUrl, PhoneClient
 from loadtest.config import PREFIXES, LoadtestConfig
 from loadtest.conformance import check_gateway
@@ -51,6 +52,9 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.command("plan")(plan_command)
+app.command("simulate")(simulate_command)
+
 T = TypeVar("T")
 
 WIDTH = 100  # columns of a report; a pipe has no width of its own

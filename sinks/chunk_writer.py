@@ -11,6 +11,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
+from itertools import repeat
 from typing import Protocol
 
 from gateway.runtime import now_ms
@@ -187,9 +188,12 @@ class ChunkWriter:
         bad: Sequence[Bad],
         window: IdWindow,
     ) -> None:
-        window.remember(((row.offset, row.identity) for row in choice.kept), chunk.end)
-        dead = {one.record.offset for one in bad}
-        self._brake.record(record.offset in dead for record in records)
+        window.remember([(row.offset, row.identity) for row in choice.kept], chunk.end)
+        if bad:
+            dead = {one.record.offset for one in bad}
+            self._brake.record(record.offset in dead for record in records)
+        else:
+            self._brake.record(repeat(False, len(records)))
         self._metrics.settle(chunk.topic, len(choice.kept), len(choice.dropped), len(bad))
         age = (now_ms() - records[0].timestamp_ms) / 1000
         self._metrics.chunk_age_seconds.observe(max(0.0, age))
@@ -210,9 +214,8 @@ def _block(
 
 
 def _tallies(choice: Choice, bad: Sequence[Bad]) -> dict[tuple[str, int], Tally]:
-    tallies: dict[tuple[str, int], Tally] = {}
-    for row in choice.kept:
-        tallies.setdefault(row.bucket, Tally()).inserted += 1
+    kept = Counter([row.bucket for row in choice.kept])
+    tallies = {bucket: Tally(inserted=count) for bucket, count in kept.items()}
     for row in choice.dropped:
         tallies.setdefault(row.bucket, Tally()).duplicates += 1
     for one in bad:

@@ -3,7 +3,7 @@ failures out."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Protocol
 
@@ -22,10 +22,12 @@ class Polled(Struct, frozen=True, gc=False):
     timestamp_ms: int
     headers: tuple[tuple[str, bytes], ...] = ()
 
-    @property
-    def size(self) -> int:
-        """Bytes it holds, roughly."""
-        return len(self.value or b"") + len(self.key or b"") + OBJECT_BYTES
+
+def bytes_of(records: Sequence[Polled]) -> int:
+    """What they hold in memory, roughly."""
+    values = sum([len(one.value) for one in records if one.value is not None])
+    keys = sum([len(one.key) for one in records if one.key is not None])
+    return values + keys + OBJECT_BYTES * len(records)
 
 
 class Row(Struct, frozen=True, gc=False):

@@ -31,6 +31,7 @@ from infra.__main__ import app as infra_app
 from infra.registry import PREFIXES as REGISTRY_PREFIXES
 from infra.registry import RegistryAccess
 from loadtest.__main__ import app as loadtest_app
+from loadtest.capacity.inputs import described
 from loadtest.config import PREFIXES as LOADTEST_PREFIXES
 from loadtest.config import LoadtestConfig
 from sinks.__main__ import app as sink_app
@@ -46,6 +47,7 @@ from sinks.legacy.config import PREFIXES as LEGACY_PREFIXES
 from sinks.legacy.config import LegacyConfig
 from sinks.sink import BadCode
 from tests.prometheus.exposed import registries
+from tests.scale_page import PAGE, filled, simulated
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -53,11 +55,13 @@ REFERENCE = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
 ARCHITECTURE = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
 CONSUMERS = (ROOT / "docs" / "CONSUMERS.md").read_text(encoding="utf-8")
 RUNBOOKS = (ROOT / "docs" / "RUNBOOKS.md").read_text(encoding="utf-8")
+SCALE = PAGE.read_text(encoding="utf-8")
 PAGES = {
     "README.md": README,
     "docs/reference.md": REFERENCE,
     "docs/CONSUMERS.md": CONSUMERS,
     "docs/RUNBOOKS.md": RUNBOOKS,
+    "docs/SCALE.md": SCALE,
     "ARCHITECTURE.md": ARCHITECTURE,
 }
 
@@ -118,6 +122,12 @@ def _toml(field: msgspec.structs.FieldInfo) -> str:
     return msgspec.json.encode(default).decode()
 
 
+def capacity_rows() -> Iterator[str]:
+    """A row for each input of a capacity plan."""
+    for one in described():
+        yield f"| `{one.option}` | {one.default:,} | {one.bounds} | {one.meaning} |"
+
+
 def query_rows() -> Iterator[str]:
     for name in sql.names():
         query = sql.load(name)
@@ -128,7 +138,7 @@ def query_rows() -> Iterator[str]:
 
 @pytest.mark.parametrize(
     "row",
-    [*option_rows(), *metric_rows(), *topic_rows(), *query_rows(), *rule_rows()],
+    [*option_rows(), *metric_rows(), *topic_rows(), *query_rows(), *rule_rows(), *capacity_rows()],
     ids=lambda row: row[:60],
 )
 def test_the_reference_has_the_row(row: str) -> None:
@@ -207,6 +217,18 @@ def test_links_within_the_runbooks_lead_to_a_heading() -> None:
     }
 
     assert set(re.findall(r"\]\(#([\w-]+)\)", RUNBOOKS)) <= headings
+
+
+def test_the_plans_on_scale_are_what_the_command_prints() -> None:
+    assert SCALE.count("$ telemetry-loadtest plan ") == 4
+    assert filled(SCALE) == SCALE
+
+
+def test_the_outages_on_scale_are_what_is_simulated() -> None:
+    tables = simulated()
+
+    assert len(tables) == 2
+    assert [one for one in tables if f"```\n{one}\n```" not in SCALE] == []
 
 
 def test_every_make_target_of_the_readme_exists() -> None:

@@ -1,7 +1,8 @@
 """`python -m tests.bench.sink`: what a stored row costs, in the sink and in the engine.
 
 The same records twice: once through Kafka and the sink, exactly once; once as bare inserts of the
-same chunks into the same tables and views of another engine, with nothing to be exact about.
+same chunks, at the same pace, into the same tables and views of another engine, with nothing to be
+exact about. An engine merges meanwhile, and is never quite at rest: hence the same pace.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import argparse
 import asyncio
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -80,7 +82,8 @@ def stored(engine: ClickHouseUnderTest) -> int:
 def through_the_sink(
     folder: Path, given: list[tuple[bytes, bytes]]
 ) -> tuple[float, float, list[list[int]]]:
-    """CPU seconds of sink and engine for all rows but the first, and the chunks they came in."""
+    """CPU seconds of sink and engine for all rows but the first; the chunks they came in, each as
+    its partition, start and end, and how many milliseconds after the first."""
     kafka, engine = KafkaUnderTest(folder), ClickHouseUnderTest(folder / "exact")
     kafka.start()
     engine.start()
@@ -100,8 +103,9 @@ def through_the_sink(
         wait_until(lambda: stored(engine) == len(given), 600, "all rows")
         after = cpu_seconds(process.pid), cpu_seconds(engine.pid)
         chunks = engine.rows(
-            "SELECT kafka_partition, chunk_start, chunk_end FROM telemetry.events"
-            " GROUP BY ALL ORDER BY min(inserted_at), 1, 2"
+            "SELECT kafka_partition, chunk_start, chunk_end,"
+            " date_diff('millisecond', min(min(inserted_at)) OVER (), min(inserted_at))"
+            " FROM telemetry.events GROUP BY 1, 2, 3 ORDER BY 4, 1, 2"
         )
         process.stop()
     finally:
@@ -129,8 +133,9 @@ async def _insert_all(
         by_partition.setdefault(partition_of(key, APP_EVENTS.partitions), []).append(value)
     client = await connect(engine.server())
     settings = {**await known_settings(client), **INEXACT, "wait_end_of_query": "1"}
-    done, before = 0, 0.0
-    for partition, start, end in chunks:
+    done, before, began = 0, 0.0, time.monotonic()
+    for partition, start, end, due_ms in chunks:
+        await asyncio.sleep(began + due_ms / 1000 - time.monotonic())
         if done >= WARM and not before:
             before = cpu_seconds(engine.pid)
         values = by_partition[partition][start:end]

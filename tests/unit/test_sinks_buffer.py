@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sinks.buffer import Buffer, CutRule, Memory, Pace
-from sinks.sink import OBJECT_BYTES, Polled
+from sinks.sink import OBJECT_BYTES, Polled, bytes_of
 
 ROOMY = CutRule(rows=1_000_000, bytes=1 << 30, age_seconds=1.0)
 
@@ -33,12 +33,13 @@ def test_the_chunks_together_are_what_was_added(
         buffer.add(records, now=0.0)
         while buffer.seconds_until_ready(0.0) == 0:
             chunks.append(buffer.cut(0.0))
+        assert buffer.bytes == bytes_of(added[sum(map(len, chunks)) :])
     while len(buffer):
         chunks.append(buffer.cut(0.0))
 
     assert [record for chunk in chunks for record in chunk] == added
     assert all(1 <= len(chunk) <= rows for chunk in chunks)
-    assert all(len(chunk) == 1 or sum(one.size for one in chunk) <= size for chunk in chunks)
+    assert all(len(chunk) == 1 or bytes_of(chunk) <= size for chunk in chunks)
     assert buffer.bytes == 0
 
 
