@@ -80,7 +80,7 @@ def serve_command(
     Example: TELEMETRY_KAFKA_BOOTSTRAP=kafka:9092 telemetry-gateway serve --data /var/lib/telemetry
     """
     config = _config(data)
-    setup_logging(config.log_level)
+    setup_logging(config.log_level, config.log_format)
     with _config_errors():
         check(config)
         if workers == 1:
@@ -125,7 +125,7 @@ def worker_command(
 ) -> None:
     """One of the processes of `serve --workers`, which starts it."""
     config = _config()
-    setup_logging(config.log_level)
+    setup_logging(config.log_level, config.log_format)
     share = share_of(config, workers)
     with _config_errors():
         listener = bind(config, shared=True)
@@ -143,7 +143,7 @@ def worker_command(
 def keeper_command(run: RunOption) -> None:
     """The process of `serve --workers` that keeps the spool, and is started by it."""
     config = _config()
-    setup_logging(config.log_level)
+    setup_logging(config.log_level, config.log_format)
     folder = RunFolder(run)
 
     async def main(stop: asyncio.Event) -> None:

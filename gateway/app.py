@@ -14,15 +14,18 @@ from starlette.applications import Starlette
 
 from gateway.config import GatewayConfig
 from gateway.contract.forgotten import Wishes
+from gateway.denied import Denied
 from gateway.dispatch import Dispatch
 from gateway.edge.keys import KeyRing
 from gateway.edge.response import Response
 from gateway.health import MetricsPage, service_routes
 from gateway.ingest.post import Post
 from gateway.ingest.services import services_of
+from gateway.ingest.tracing import Traces
 from gateway.metrics import Metrics
 from gateway.protocols.protocol import Head, Protocol
 from gateway.publish.publisher import Publisher
+from gateway.readiness import Readiness
 
 Event = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Event]]
@@ -32,8 +35,9 @@ Send = Callable[[Event], Awaitable[None]]
 class Gateway:
     """The dispatch comes before Starlette's router: its paths are all that has to be fast."""
 
-    def __init__(self, dispatch: Dispatch, other: Starlette) -> None:
+    def __init__(self, dispatch: Dispatch, readiness: Readiness, other: Starlette) -> None:
         self.dispatch = dispatch
+        self.readiness = readiness
         self._other = other
 
     async def __call__(self, scope: Event, receive: Receive, send: Send) -> None:
@@ -61,17 +65,21 @@ def create_app(
     now_ms: Callable[[], int],
     metrics_page: MetricsPage | None = None,
     wishes: Wishes | None = None,
+    denied: Denied | None = None,
+    traces: Traces | None = None,
 ) -> Gateway:
-    """Compose the application. The caller runs the publisher and keeps keys and wishes fresh;
-    `metrics_page` tells more than `metrics` where this is one of several processes.
+    """Compose the application. The caller runs the publisher and keeps keys, wishes and
+    `denied` fresh; `metrics_page` tells more than `metrics` where this is one of several processes.
 
     Raises ConfigError.
     """
-    services = services_of(config, publisher, keys, metrics, now_ms, wishes)
+    services = services_of(config, publisher, keys, metrics, now_ms, wishes, denied, traces)
+    readiness = Readiness(publisher, keys)
     metrics.watch(services.admission)
-    other = Starlette(routes=service_routes(publisher, metrics_page or metrics.page))
+    metrics.watch_ready(readiness)
+    other = Starlette(routes=service_routes(readiness, metrics_page or metrics.page))
     other.router.redirect_slashes = False  # it would lead to whatever Host the request names
-    return Gateway(Dispatch(services, protocols), other)
+    return Gateway(Dispatch(services, protocols), readiness, other)
 
 
 def _head_of(scope: Event) -> Head:

@@ -24,6 +24,10 @@ class GatewayConfig(KafkaAccess, frozen=True, kw_only=True):
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], Meta(description="how much the log says")
     ] = "info"
+    log_format: Annotated[
+        Literal["json", "text"],
+        Meta(description="an object a line for programs, or text for people"),
+    ] = "json"
     max_body_bytes: Annotated[
         int,
         Meta(ge=1024, le=64 * 1024 * 1024, description="a body, as sent and as inflated"),
@@ -89,6 +93,23 @@ class GatewayConfig(KafkaAccess, frozen=True, kw_only=True):
         int,
         Meta(ge=0, le=100_000, description="rejected events kept per app; beyond it counted only"),
     ] = 100
+    denied_properties: Annotated[
+        str, Meta(description="TOML file of properties that are not kept, by app; empty: none")
+    ] = ""
+    tracing_url: Annotated[
+        str,
+        Meta(
+            pattern="^(https?://.+)?$",
+            description="OTLP/HTTP address that spans go to, as http://collector:4318/v1/traces; "
+            "empty: none",
+        ),
+    ] = ""
+    tracing_percent: Annotated[
+        float, Meta(ge=0, le=100, description="of POSTs that no phone traces are traced")
+    ] = 0.1
+    tracing_per_second: Annotated[
+        float, Meta(ge=0, le=10_000, description="POSTs traced at most, all together")
+    ] = 10.0
     country_header: Annotated[
         str, Meta(description="header of a trusted edge that names the country; empty: none")
     ] = ""

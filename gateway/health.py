@@ -8,8 +8,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from gateway.contract.readiness import answer
 from gateway.openapi import document
-from gateway.publish.publisher import Publisher
+from gateway.readiness import Readiness
 
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -17,7 +18,7 @@ METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 MetricsPage = Callable[[], Awaitable[bytes]]
 
 
-def service_routes(publisher: Publisher, metrics_page: MetricsPage) -> list[Route]:
+def service_routes(readiness: Readiness, metrics_page: MetricsPage) -> list[Route]:
     """Everything that is not ingest."""
     openapi = document()
 
@@ -26,11 +27,9 @@ def service_routes(publisher: Publisher, metrics_page: MetricsPage) -> list[Rout
         return JSONResponse({"live": True})
 
     async def readyz(_: Request) -> Response:
-        """200 when an event sent now can be kept, else 503 with the reason."""
-        reason = publisher.unready_reason()
-        if reason is None:
-            return JSONResponse({"ready": True})
-        return JSONResponse({"ready": False, "reasons": [reason]}, status_code=503)
+        """200 when an event sent now can be kept, else 503 with the reasons."""
+        told = answer(readiness.lacks())
+        return JSONResponse(told.body, told.status)
 
     async def show_metrics(_: Request) -> Response:
         return Response(await metrics_page(), media_type=METRICS_TYPE)

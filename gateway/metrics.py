@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    generate_latest,
+)
 
 from gateway.contract.event import EVENT_TYPES
+from gateway.contract.readiness import Lacks
 from gateway.contract.refusal import RefusalCode
 from gateway.contract.verdict import Code
 from gateway.counting import Durations, Tally
+from gateway.runtime import version
 
 PREFIX = "telemetry_gateway_"
 
@@ -22,6 +31,12 @@ class InFlight(Protocol):
 
     @property
     def bytes(self) -> int: ...
+
+
+class Ready(Protocol):
+    """Whether events can be kept."""
+
+    def lacks(self) -> Lacks: ...
 
 
 class Metrics:
@@ -69,8 +84,13 @@ class Metrics:
             "What SDKs send that is no event of ours: traces, heartbeats, flags.",
             ["protocol"],
         )
+        self.denied = Tally(
+            PREFIX + "denied_properties_total",
+            "Properties taken out of events that the operator denies; `app`: as in the file.",
+            ["app", "property"],
+        )
         for one in (
-            self.ignored,
+            self.ignored, self.denied,
             self.requests, self.request_seconds, self.events, self.accepted_types,
             self.rejections, self.refusals,
         ):  # fmt: skip
@@ -128,10 +148,39 @@ class Metrics:
         )
         self._add_spool(registry)
         self.write_keys = Gauge(PREFIX + "write_keys", "Known write keys.", registry=registry)
+        self._add_process(registry)
+
+    def _add_process(self, registry: CollectorRegistry) -> None:
+        self.ready = Gauge(
+            PREFIX + "ready",
+            "1 when an event sent now can be kept, as `/readyz` says; the keeper of a spool: 1.",
+            registry=registry,
+        )
+        self.ready.set(1)
+        self.loop_lag_seconds = Histogram(
+            PREFIX + "event_loop_lag_seconds",
+            "How late a timer of the event loop was, twice a second.",
+            buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5),
+            registry=registry,
+        )
+        self.unreadable_files = Gauge(
+            PREFIX + "unreadable_files",
+            "1 while a file of the operator cannot be read, and what it said before is in force.",
+            ["file"],
+            registry=registry,
+        )
+        build = Gauge(PREFIX + "build_info", "1, by version.", ["version"], registry=registry)
+        build.labels(version()).set(1)
+        ProcessCollector(registry=registry)
 
     def _add_spool(self, registry: CollectorRegistry) -> None:
         self.spool_bytes = Gauge(
             PREFIX + "spool_bytes", "Bytes in the spool, not yet in Kafka.", registry=registry
+        )
+        self.spool_limit_bytes = Gauge(
+            PREFIX + "spool_limit_bytes",
+            "Bytes that the spool may have; 0: none.",
+            registry=registry,
         )
         self.spool_lanes = Gauge(
             PREFIX + "spool_lanes",
@@ -180,6 +229,10 @@ class Metrics:
         """One answer to an ingest request, so long after its head."""
         self.requests.add(protocol, str(status))
         self.request_seconds.observe(seconds)
+
+    def watch_ready(self, ready: Ready) -> None:
+        """Ask what is lacking whenever somebody wants to know."""
+        self.ready.set_function(lambda: 0 if ready.lacks() else 1)
 
     def watch(self, inflight: InFlight) -> None:
         """Ask for what is in flight whenever somebody wants to know."""

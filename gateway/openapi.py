@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
-
 import msgspec
 
 from gateway.protocols.native.wire import NativeBatch, NativeError, NativeReply
+from gateway.runtime import version
 
 ERRORS = {
     "400": "The body cannot be read: drop it.",
@@ -41,7 +40,7 @@ def document() -> dict[str, object]:
     }
     return {
         "openapi": "3.1.0",
-        "info": {"title": "Mobile telemetry gateway", "version": version("telemetry-gateway")},
+        "info": {"title": "Mobile telemetry gateway", "version": version()},
         "paths": {"/v1/events": {"post": post}},
         "components": {
             "schemas": components,

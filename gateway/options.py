@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import random
+from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gateway.config import GatewayConfig
 from gateway.metrics import Metrics
@@ -10,6 +13,9 @@ from gateway.publish.kafka import KafkaOptions, places
 from gateway.publish.lane import NEVER
 from gateway.publish.spool.spool import Board, Spool, SpoolError, SpoolOptions
 from gateway.runtime import ConfigError, now_ms
+
+if TYPE_CHECKING:
+    from gateway.tracing import OtelTraces
 
 SPOOL_FOLDER = "spool"
 
@@ -35,6 +41,19 @@ def kafka_options(config: GatewayConfig) -> KafkaOptions:
     )
 
 
+def traces_of(config: GatewayConfig) -> OtelTraces | None:
+    """Raises ConfigError."""
+    if not config.tracing_url:
+        return None
+    if find_spec("opentelemetry.sdk") is None:
+        text = "the package opentelemetry-sdk is missing; install the extra: tracing"
+        raise ConfigError(f"TELEMETRY_GATEWAY_TRACING_URL: {text}")
+    from gateway.tracing import OtelTraces, Share, exported  # needs the extra
+
+    share = Share(config.tracing_percent, config.tracing_per_second)
+    return OtelTraces(exported(config.tracing_url), share, random.random)
+
+
 async def open_spool(config: GatewayConfig, board: Board, metrics: Metrics) -> Spool:
     """The spool of this host, with what a former process left in it. Raises ConfigError."""
     options = SpoolOptions(
@@ -43,6 +62,7 @@ async def open_spool(config: GatewayConfig, board: Board, metrics: Metrics) -> S
         min_free_bytes=config.spool_min_free_bytes,
         alarm_seconds=config.spool_alarm_hours * 3600,
     )
+    metrics.spool_limit_bytes.set(config.spool_bytes)
     spool = Spool(options, places(config.kafka_partitions), board, metrics, now_ms)
     try:
         await spool.open()

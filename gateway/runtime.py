@@ -5,6 +5,7 @@ Environment in, one frozen options struct out. A wrong option stops the process 
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import logging
 import sys
@@ -120,6 +121,11 @@ def _named(text: str, origin: Mapping[str, str]) -> str:
     return text
 
 
+def version() -> str:
+    """Of this package, as installed."""
+    return importlib.metadata.version("telemetry-gateway")
+
+
 def now_ms() -> int:
     """Wall clock in milliseconds since 1970, UTC."""
     return time.time_ns() // 1_000_000
@@ -136,15 +142,37 @@ class _JsonLines(logging.Formatter):
             "logger": record.name,
             "event": record.getMessage(),
         }
+        if request_id := getattr(record, "request_id", ""):
+            line["request_id"] = request_id
         if record.exc_info:
             line["error"] = self.formatException(record.exc_info)
         return json.dumps(line)
 
 
-def setup_logging(level: str = "info") -> None:
-    """Log JSON lines to standard error; libraries speak from warning on."""
+class _TextLines(logging.Formatter):
+    """For people. Only an error's trace takes more than one line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        at = time.strftime("%H:%M:%S", time.gmtime(record.created))
+        text = f"{at}.{int(record.msecs):03d}Z {record.levelname:<7} {record.name}: "
+        text += _printable(record.getMessage())
+        if request_id := getattr(record, "request_id", ""):
+            text += f" (request {_printable(request_id)})"
+        if record.exc_info:
+            trace = self.formatException(record.exc_info)
+            text += "".join(f"\n    {_printable(line)}" for line in trace.splitlines())
+        return text
+
+
+def _printable(text: str) -> str:
+    """What would end a line, or tell a terminal something, stands there as its escape."""
+    return "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)
+
+
+def setup_logging(level: str = "info", form: str = "json") -> None:
+    """Log to standard error, JSON lines or text; libraries speak from warning on."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_JsonLines())
+    handler.setFormatter(_TextLines() if form == "text" else _JsonLines())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     for package in ("gateway", "sinks", "loadtest", "infra"):
         logging.getLogger(package).setLevel(level.upper())

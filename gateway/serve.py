@@ -18,19 +18,20 @@ from gateway.config import GatewayConfig
 from gateway.contract.forgotten import Wishes
 from gateway.edge.cuts import GuardLimits
 from gateway.edge.guard import Guard
-from gateway.edge.keys import KeyRing, KeyStore, KeyStoreError
+from gateway.edge.keys import KeyRing, KeyStore
 from gateway.forgotten import WishReader
+from gateway.ingest.services import denied_of
 from gateway.metrics import Metrics
-from gateway.options import kafka_options, open_spool
+from gateway.options import kafka_options, open_spool, traces_of
 from gateway.protocols import PROTOCOLS
 from gateway.publish.kafka import KafkaPublisher, places
+from gateway.reload import Reloader
 from gateway.runtime import ConfigError, now_ms
 from gateway.watchdog import watch_loop
 from gateway.workers.crew import Crew
 
 log = logging.getLogger(__name__)
 
-KEY_REFRESH_SECONDS = 0.5
 KEEP_ALIVE_SECONDS = 75
 SWEEP_SECONDS = 0.5
 BACKLOG = 2048
@@ -84,7 +85,7 @@ async def serve(
     """Serve until `stop` is set, then drain: refuse new connections, end what is in flight,
     close the producer. Each step has its own time. `crew`: this is one of several workers.
 
-    Raises ConfigError when the spool cannot be used.
+    Raises ConfigError when the spool or the file of denied properties cannot be used.
     """
     metrics = Metrics()
     keys = KeyRing(KeyStore(Path(config.data)))
@@ -95,10 +96,15 @@ async def serve(
     publisher = publisher_type(kafka_options(config), now_ms, metrics, port_to_spool)
     page = partial(crew.metrics_page, metrics) if crew is not None else metrics.page
     wishes = Wishes()
-    app = create_app(config, publisher, keys, metrics, PROTOCOLS, now_ms, page, wishes)
+    denied = denied_of(config, metrics)
+    traces = traces_of(config)
+    app = create_app(
+        config, publisher, keys, metrics, PROTOCOLS, now_ms, page, wishes, denied, traces
+    )
     host, port = listener.getsockname()[:2]
     server = Server(uvicorn_config(app, config, metrics), lambda: ready(f"http://{host}:{port}"))
-    _refresh(keys, metrics)
+    files = Reloader(keys, denied, metrics)
+    files.refresh()
     gc.freeze()
     gc.set_threshold(GC_THRESHOLD)
     watch_loop()
@@ -107,10 +113,10 @@ async def serve(
             *([tasks.create_task(spool.run(publisher.send))] if spool is not None else []),
             *([tasks.create_task(crew.run(metrics))] if crew is not None else []),
             tasks.create_task(publisher.run()),
-            tasks.create_task(_watch(keys, metrics)),
+            tasks.create_task(files.run()),
             tasks.create_task(WishReader(kafka_options(config), wishes).run()),
-            tasks.create_task(_sweep(server)),
-            tasks.create_task(_stop_when(stop, server)),
+            tasks.create_task(_sweep(server, metrics)),
+            tasks.create_task(_stop_when(stop, server, app)),
         ]
         if crew is not None:
             await crew.joined()
@@ -118,6 +124,8 @@ async def serve(
         log.info("drained")
         for task in background:
             task.cancel()
+    if traces is not None:
+        await asyncio.to_thread(traces.close)
 
 
 def uvicorn_config(app: Gateway, config: GatewayConfig, metrics: Metrics) -> uvicorn.Config:
@@ -151,33 +159,20 @@ def uvicorn_config(app: Gateway, config: GatewayConfig, metrics: Metrics) -> uvi
     )
 
 
-async def _stop_when(stop: asyncio.Event, server: Server) -> None:
+async def _stop_when(stop: asyncio.Event, server: Server, app: Gateway) -> None:
     await stop.wait()
+    app.readiness.is_draining = True
     log.info("stopping: no new connections, ending what is in flight")
     server.should_exit = True
 
 
-async def _sweep(server: uvicorn.Server) -> None:
-    """End connections that take too long."""
+async def _sweep(server: uvicorn.Server, metrics: Metrics) -> None:
+    """End connections that take too long, and see how late the loop is."""
     loop = asyncio.get_running_loop()
     while True:
+        due = loop.time() + SWEEP_SECONDS
         await asyncio.sleep(SWEEP_SECONDS)
+        metrics.loop_lag_seconds.observe(max(0.0, loop.time() - due))
         for connection in list(server.server_state.connections):
             if isinstance(connection, Guard):
                 connection.check(loop.time())
-
-
-async def _watch(keys: KeyRing, metrics: Metrics) -> None:
-    while True:
-        await asyncio.sleep(KEY_REFRESH_SECONDS)
-        _refresh(keys, metrics)
-
-
-def _refresh(keys: KeyRing, metrics: Metrics) -> None:
-    """A key file that cannot be read changes nothing: the known keys stay."""
-    try:
-        if keys.refresh():
-            log.info("write keys loaded: %d", len(keys))
-            metrics.write_keys.set(len(keys))
-    except KeyStoreError as error:
-        log.warning("write keys unchanged: %s", error)

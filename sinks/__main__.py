@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.table import Column, Table
 
-from gateway.runtime import BAD_USAGE, FOUND_WRONG, options_of, setup_logging, shown
+from gateway.runtime import BAD_USAGE, FOUND_WRONG, ConfigError, options_of, setup_logging, shown
 from sinks.alerts.__main__ import app as alerts_app
 from sinks.alerts.__main__ import run as run_alerts
 from sinks.clickhouse import present, sql, trace
@@ -63,7 +63,7 @@ def run_command(
         run_alerts(instance)
         return
     config = load()
-    setup_logging(config.log_level)
+    setup_logging(config.log_level, config.log_format)
 
     async def main() -> None:
         stop = asyncio.Event()
@@ -74,6 +74,8 @@ def run_command(
 
     try:
         asyncio.run(main())
+    except ConfigError as error:
+        raise fail(str(error), BAD_USAGE) from None
     except Stopped as reason:
         raise fail(str(reason), FOUND_WRONG) from None
 

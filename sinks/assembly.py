@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from sinks.brake import Brake
 from sinks.buffer import CutRule, Memory, Pace
-from sinks.chunk_writer import ChunkWriter, Graveyard
+from sinks.chunk_writer import ChunkTraces, ChunkWriter, Graveyard
 from sinks.config import SinkConfig
 from sinks.intent import GroupOffsets, Pin
 from sinks.kafka_clients import KafkaClients, reach
@@ -48,8 +48,11 @@ class Assembly:
         offsets: GroupOffsets,
         gate: Gate,
         pace: Pace | None,
+        metrics: Metrics,
+        traces: ChunkTraces | None,
     ) -> None:
-        self.metrics = Metrics()
+        self.metrics = metrics
+        self.traces = traces
         self._config = config
         self._cluster = kafka.cluster
         self._offsets = offsets
@@ -70,6 +73,7 @@ class Assembly:
             Brake(config.brake_dead_letters, config.brake_percent),
             self.metrics,
             patience,
+            self.traces,
         )
         recovery = Recovery(
             storage.ledger, self._log, self._cluster, storage.token_seconds, self.metrics

@@ -6,6 +6,7 @@ insert again.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 from collections import Counter
@@ -13,6 +14,7 @@ from collections.abc import Callable, Collection, Sequence
 from itertools import repeat
 from typing import Protocol
 
+from gateway.runtime import now_ms
 from sinks.brake import Brake
 from sinks.metrics import Metrics
 from sinks.retry import Patience
@@ -41,6 +43,15 @@ class Graveyard(Protocol):
         """Returns when all of them are kept; tries until they are."""
 
 
+class ChunkTraces(Protocol):
+    """Follows chunks that have records of traced POSTs."""
+
+    def span(
+        self, chunk: Chunk, records: Sequence[Polled]
+    ) -> contextlib.AbstractContextManager[None]:
+        """Around the storing of a chunk."""
+
+
 class ChunkWriter:
     """Stores the chunks of one partition, one after another."""
 
@@ -52,7 +63,9 @@ class ChunkWriter:
         brake: Brake,
         metrics: Metrics,
         patience: Patience,
+        traces: ChunkTraces | None = None,
     ) -> None:
+        self._traces = traces
         self._read_record = read
         self._sink = sink
         self._graveyard = graveyard
@@ -73,6 +86,19 @@ class ChunkWriter:
         of already, which are not written again. Raises Misconfigured when the operator must act,
         Interrupted.
         """
+        if self._traces is None:
+            await self._store(chunk, records, window, stored)
+            return
+        with self._traces.span(chunk, records):
+            await self._store(chunk, records, window, stored)
+
+    async def _store(
+        self,
+        chunk: Chunk,
+        records: Sequence[Polled],
+        window: IdWindow,
+        stored: Collection[int] | None,
+    ) -> None:
         rows, bad = self._read(records)
         await self._bury(chunk, records, bad, already=set())
         while True:
@@ -121,17 +147,23 @@ class ChunkWriter:
     async def _write(self, block: Block) -> None:
         """Until ClickHouse takes it: the same block under the same token."""
         waits = self._patience.waits()
-        while True:
-            started = time.monotonic()
-            try:
-                await self._sink.write(block)
-            except Retryable as error:
-                self._metrics.retries.labels(error.cause).inc()
-                log.warning("insert waits: %s", error)
-                await self._patience.sleep(next(waits))
-            else:
-                self._metrics.insert_seconds.observe(time.monotonic() - started)
-                return
+        is_waiting = 0
+        try:
+            while True:
+                started = time.monotonic()
+                try:
+                    await self._sink.write(block)
+                except Retryable as error:
+                    self._metrics.retries.labels(error.cause).inc()
+                    log.warning("insert waits: %s", error)
+                    self._metrics.waiting += 1 - is_waiting
+                    is_waiting = 1
+                    await self._patience.sleep(next(waits))
+                else:
+                    self._metrics.insert_seconds.observe(time.monotonic() - started)
+                    return
+        finally:
+            self._metrics.waiting -= is_waiting
 
     async def _find_bad(self, block: Block, refused: str) -> list[tuple[int, str]]:
         waits = self._patience.waits()
@@ -163,6 +195,8 @@ class ChunkWriter:
         else:
             self._brake.record(repeat(False, len(records)))
         self._metrics.settle(chunk.topic, len(choice.kept), len(choice.dropped), len(bad))
+        age = (now_ms() - records[0].timestamp_ms) / 1000
+        self._metrics.chunk_age_seconds.observe(max(0.0, age))
         for code, count in Counter(one.code for one in bad).items():
             self._metrics.dead_letters.labels(code).inc(count)
 

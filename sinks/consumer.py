@@ -16,6 +16,7 @@ from aiokafka.errors import IllegalStateError, KafkaError
 from aiokafka.structs import ConsumerRecord
 from msgspec import Struct
 
+from gateway.contract.readiness import Lack, Lacks
 from gateway.runtime import now_ms
 from sinks.deadline import deadline
 from sinks.intent import Fenced, GroupOffsets, Pin
@@ -77,6 +78,18 @@ class Fetcher(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's ba
     def is_ready(self) -> bool:
         """Assigned, and every partition has recovered."""
         return bool(self._parts) and all(one.is_ready for one in self._parts.values())
+
+    def lacks(self) -> Lacks:
+        """What of its work it cannot do now."""
+        if not self._parts:
+            return {Lack.KAFKA: "no partition is assigned"}
+        found: dict[Lack, str] = {}
+        behind = sum(not one.is_ready for one in self._parts.values())
+        if behind:
+            found[Lack.RECOVERY] = f"{behind} of {len(self._parts)} partitions are recovering"
+        if self._metrics.waiting:
+            found[Lack.STORE] = f"it does not take {self._metrics.waiting} chunks"
+        return found
 
     async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
         self._epoch += 1

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+from gateway.contract.topics import APP_EVENTS, APP_EVENTS_DEAD
+from sinks.process_metrics import ProcessMetrics
+
 PREFIX = "telemetry_sink_"
 PLACE = ["topic", "partition"]
 
@@ -32,6 +35,19 @@ class Metrics:
         self.chunks = Counter(
             PREFIX + "chunks_total", "Chunks stored.", ["topic"], registry=registry
         )
+        self.chunk_age_seconds = Histogram(
+            PREFIX + "chunk_age_seconds",
+            "From the oldest record of a chunk in Kafka to the chunk's rows in the store.",
+            buckets=(0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200),
+            registry=registry,
+        )
+        self.waiting_chunks = Gauge(
+            PREFIX + "waiting_chunks",
+            "Chunks that the store does not take now; they are tried again.",
+            registry=registry,
+        )
+        self.waiting = 0  # the same as a number
+        self.waiting_chunks.set_function(lambda: self.waiting)
         self.replays = Counter(
             PREFIX + "replayed_chunks_total",
             "Chunks stored again at an assignment, from their intent or the ledger.",
@@ -96,6 +112,10 @@ class Metrics:
             "Bytes of records held in buffers and chunks, all partitions together.",
             registry=registry,
         )
+        self.process = ProcessMetrics(PREFIX, registry)
+        for topic in (APP_EVENTS.name, APP_EVENTS_DEAD.name):  # told also while they are 0
+            self.lost_offsets.labels(topic)
+            self.missing_chunks.labels(topic)
 
     def settle(self, topic: str, inserted: int, duplicates: int, dead: int) -> None:
         """Count a chunk whose records all have their outcome."""

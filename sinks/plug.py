@@ -18,12 +18,15 @@ from gateway.contract.topics import APP_EVENTS
 from sinks.assembly import Assembly, Storage
 from sinks.config import SinkConfig
 from sinks.consumer import Fetcher, FetchRules
+from sinks.health import Condition, told
 from sinks.intent import GroupOffsets, Pin
 from sinks.kafka_clients import KafkaClients
+from sinks.metrics import Metrics
 from sinks.partition import Partition
 from sinks.pause import Gate, Pause
 from sinks.rows import read_event
 from sinks.sink import Bad, Ledger, Sink
+from sinks.traces_of import traces_of
 
 log = logging.getLogger(__name__)
 
@@ -46,18 +49,25 @@ async def run_store(
     """
     kafka = await KafkaClients.start(config, instance)
     try:
-        offsets = GroupOffsets(kafka.consumer, kafka.admin, config.group)
-        assembly = Assembly(config, kafka, offsets, Gate(_NoPauses()), pace=None)
-        store, window = make_store(kafka.cluster), config.dedup_window_offsets
-        storage = Storage(read_event, store, store, _Told(), math.inf, window)
+        async with traces_of(config) as traces:
+            metrics, condition = Metrics(), Condition()
+            metrics.process.watch(condition.lacks)
+            offsets = GroupOffsets(kafka.consumer, kafka.admin, config.group)
+            assembly = Assembly(config, kafka, offsets, Gate(_NoPauses()), None, metrics, traces)
+            store, window = make_store(kafka.cluster), config.dedup_window_offsets
+            storage = Storage(read_event, store, store, _Told(), math.inf, window)
 
-        def make(assigned: Collection[TopicPartition], pin: Pin) -> dict[TopicPartition, Partition]:
-            return {name: assembly.partition(name, pin, storage) for name in assigned}
+            def make(
+                assigned: Collection[TopicPartition], pin: Pin
+            ) -> dict[TopicPartition, Partition]:
+                return {name: assembly.partition(name, pin, storage) for name in assigned}
 
-        rules = FetchRules(config.drain_seconds, config.stall_seconds, instance)
-        fetcher = Fetcher(rules, kafka.consumer, offsets, make, assembly.metrics, on_ready)
-        kafka.consumer.subscribe([APP_EVENTS.name], listener=fetcher)
-        await fetcher.run(stop)
+            rules = FetchRules(config.drain_seconds, config.stall_seconds, instance)
+            fetcher = Fetcher(rules, kafka.consumer, offsets, make, metrics, on_ready)
+            condition.follow(fetcher)
+            kafka.consumer.subscribe([APP_EVENTS.name], listener=fetcher)
+            async with told(config.metrics_host, config.metrics_port, metrics, condition, stop):
+                await fetcher.run(stop)
     finally:
         await kafka.close()
 

@@ -6,14 +6,17 @@ import asyncio
 import gc
 import logging
 from collections.abc import Awaitable, Callable, Collection
+from functools import partial
 from typing import TypeVar
 
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 from msgspec import Struct
 
+from gateway.contract.readiness import Lack
 from sinks.assembly import Assembly, Storage
 from sinks.buffer import Pace
+from sinks.chunk_writer import ChunkTraces
 from sinks.clickhouse import sql
 from sinks.clickhouse.checks import check_tables
 from sinks.clickhouse.ledger import ClickHouseLedger
@@ -23,7 +26,7 @@ from sinks.clickhouse.tables import DEAD_LETTERS, EVENTS, Table
 from sinks.config import SinkConfig
 from sinks.consumer import Fetcher, FetchRules, Stopped
 from sinks.deadletter import DeadLetterWriter
-from sinks.health import health_server
+from sinks.health import Condition, told
 from sinks.intent import GroupOffsets, Pin
 from sinks.kafka_clients import KafkaClients, reach
 from sinks.metrics import Metrics
@@ -31,6 +34,7 @@ from sinks.partition import Partition
 from sinks.pause import Gate
 from sinks.retry import chances, delays
 from sinks.sink import Misconfigured, Retryable
+from sinks.traces_of import traces_of
 
 __all__ = ["Stopped", "run_clickhouse"]
 
@@ -55,24 +59,37 @@ async def run_clickhouse(
     Raises Stopped when an operator must act.
     """
     gc.set_threshold(GC_THRESHOLD)
-    clickhouse = await _until(stop, lambda: _ClickHouse.start(config), "ClickHouse")
-    if clickhouse is None:
-        return
-    try:
-        kafka = await _until(stop, lambda: KafkaClients.start(config, instance), "Kafka")
-        if kafka is None:
+    metrics, condition = Metrics(), Condition()
+    metrics.process.watch(condition.lacks)
+    until = partial(_until, stop, condition)
+    async with (
+        traces_of(config) as traces,
+        told(config.metrics_host, config.metrics_port, metrics, condition, stop),
+    ):
+        clickhouse = await until(lambda: _ClickHouse.start(config), Lack.STORE, "ClickHouse")
+        if clickhouse is None:
             return
         try:
-            offsets = offsets_type(kafka.consumer, kafka.admin, config.group)
-            work = _Work(config, kafka, clickhouse, offsets)
-            await _consume(config, instance, work, stop, on_ready)
+            kafka = await until(lambda: KafkaClients.start(config, instance), Lack.KAFKA, "Kafka")
+            if kafka is None:
+                return
+            try:
+                offsets = offsets_type(kafka.consumer, kafka.admin, config.group)
+                work = _Work(config, kafka, clickhouse, offsets, metrics, traces)
+                await _consume(config, instance, work, stop, condition, on_ready)
+            finally:
+                await kafka.close()
         finally:
-            await kafka.close()
-    finally:
-        await clickhouse.client.close()
+            await clickhouse.client.close()
 
 
-async def _until(stop: asyncio.Event, attempt: Callable[[], Awaitable[T]], what: str) -> T | None:
+async def _until(
+    stop: asyncio.Event,
+    condition: Condition,
+    attempt: Callable[[], Awaitable[T]],
+    lack: Lack,
+    what: str,
+) -> T | None:
     """Try until it works; None when told to stop meanwhile. Raises Stopped."""
     while not stop.is_set():
         try:
@@ -80,7 +97,9 @@ async def _until(stop: asyncio.Event, attempt: Callable[[], Awaitable[T]], what:
         except Misconfigured as error:
             raise Stopped(str(error)) from None
         except (sql.Unreachable, Retryable, KafkaError, OSError, TimeoutError) as error:
-            log.warning("%s is not there yet: %s", what, str(error) or type(error).__name__)
+            text = f"{what} is not there yet: {str(error) or type(error).__name__}"
+            log.warning("%s", text)
+            condition.waits(lack, text)
         try:
             async with asyncio.timeout(RETRY_SECONDS):
                 await stop.wait()
@@ -117,15 +136,13 @@ async def _consume(
     instance: str | None,
     work: _Work,
     stop: asyncio.Event,
+    condition: Condition,
     on_ready: Callable[[], None],
 ) -> None:
     rules = FetchRules(config.drain_seconds, config.stall_seconds, instance)
-    consumer, metrics = work.kafka.consumer, work.metrics
-    fetcher = Fetcher(rules, consumer, work.offsets, work.make, metrics, on_ready)
-    health = health_server(
-        config.metrics_port, metrics, lambda: fetcher.last_tick, lambda: fetcher.is_ready
-    )
-    serving = asyncio.create_task(health.serve()) if config.metrics_port else None
+    consumer = work.kafka.consumer
+    fetcher = Fetcher(rules, consumer, work.offsets, work.make, work.metrics, on_ready)
+    condition.follow(fetcher)
     watching = asyncio.create_task(work.gate.watch())
     watching.add_done_callback(fetcher.watch_ended)
     consumer.subscribe([table.topic for table in TABLES], listener=fetcher)
@@ -135,9 +152,6 @@ async def _consume(
     finally:
         watching.cancel()
         await work.letters.close()
-        if serving is not None:
-            health.should_exit = True
-            await serving
 
 
 class _Work:
@@ -149,6 +163,8 @@ class _Work:
         kafka: KafkaClients,
         clickhouse: _ClickHouse,
         offsets: GroupOffsets,
+        metrics: Metrics,
+        traces: ChunkTraces | None,
     ) -> None:
         self.kafka = kafka
         self.offsets = offsets
@@ -157,11 +173,8 @@ class _Work:
         self._config = config
         self._clickhouse = clickhouse
         pace = None if config.chunk_age_seconds else Pace()
-        self._assembly = Assembly(config, kafka, offsets, self.gate, pace)
-
-    @property
-    def metrics(self) -> Metrics:
-        return self._assembly.metrics
+        self.metrics = metrics
+        self._assembly = Assembly(config, kafka, offsets, self.gate, pace, metrics, traces)
 
     def make(
         self, assigned: Collection[TopicPartition], pin: Pin

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
+from gateway.contract.readiness import Lack, Lacks
 from gateway.contract.record import Run
 from gateway.contract.verdict import Kept
 from gateway.publish.publisher import Outcome, Settle
@@ -35,8 +36,8 @@ class FakePublisher:
         else:
             settle(Outcome(Kept.KAFKA))
 
-    def unready_reason(self) -> str | None:
-        return self.reason
+    def lacks(self) -> Lacks:
+        return {} if self.reason is None else {Lack.KAFKA: self.reason}
 
     def release(self) -> None:
         """Answer everything that was held back."""

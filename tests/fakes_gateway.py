@@ -85,7 +85,8 @@ class FakeGateway:
     def _answer(self, head: str, body: bytes) -> bytes:
         method, path, _ = head.split(" ", 2)
         if method == "GET":
-            return _http(200 if self.is_ready else 503, b'{"reasons":["kafka"]}')
+            away = b'{"ready":false,"reasons":[{"code":"kafka","text":"away"}]}'
+            return _http(200, b'{"ready":true}') if self.is_ready else _http(503, away)
         batch = json.loads(body)
         self.bodies.append(batch)
         self.arrivals.append(time.monotonic())

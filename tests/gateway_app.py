@@ -12,6 +12,7 @@ from gateway.app import create_app
 from gateway.config import GatewayConfig
 from gateway.contract.forgotten import Wishes
 from gateway.edge.keys import KeyRing, KeyStore
+from gateway.ingest.tracing import Traces
 from gateway.metrics import Metrics
 from gateway.protocols import PROTOCOLS
 from tests.builders import RECEIVED_MS
@@ -24,15 +25,22 @@ APP = "demo"
 class GatewayUnderTest:
     """The whole application but its server and its Kafka."""
 
-    def __init__(self, folder: Path, peer: str = "127.0.0.1", **options: Any) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        peer: str = "127.0.0.1",
+        traces: Traces | None = None,
+        **options: Any,
+    ) -> None:
         self.clock_ms = RECEIVED_MS
         self.publisher = FakePublisher()
         self.metrics = Metrics()
         self.wishes = Wishes()
         self._store = KeyStore(folder)
+        self.keys_path = self._store.path
         self.keys = KeyRing(self._store)
         self.add_key(APP, KEY)
-        app = create_app(
+        self.app = create_app(
             GatewayConfig(**options),
             self.publisher,
             self.keys,
@@ -40,8 +48,9 @@ class GatewayUnderTest:
             PROTOCOLS,
             lambda: self.clock_ms,
             wishes=self.wishes,
+            traces=traces,
         )
-        self.http = TestClient(app, client=(peer, 50_000))
+        self.http = TestClient(self.app, client=(peer, 50_000))
 
     def add_key(self, app: str, key: str) -> None:
         self._store.add(app, key, "2026-11-24T00:00:00Z")

@@ -35,7 +35,7 @@ class Sending:
 
     async def __aenter__(self) -> Sending:
         self._life = asyncio.create_task(self.publisher.run())
-        await until(lambda: self.publisher.unready_reason() is None, what="readiness")
+        await until(lambda: not self.publisher.lacks(), what="readiness")
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -6,35 +6,39 @@ import re
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import msgspec
 import pytest
+import typer
 from msgspec import Struct
 
+from gateway.__main__ import app as gateway_app
 from gateway.config import PREFIXES as GATEWAY_PREFIXES
 from gateway.config import GatewayConfig
+from gateway.contract.readiness import Lack
 from gateway.contract.refusal import RefusalCode
 from gateway.contract.topics import TOPICS
 from gateway.contract.verdict import Code
 from gateway.edge.cuts import CutCode
-from gateway.metrics import Metrics as GatewayMetrics
 from gateway.runtime import options_of
 from gateway.workers.scrape import UP, UP_MEANING
 from infra.__main__ import PREFIXES as INFRA_PREFIXES
 from infra.__main__ import KafkaEnv
+from infra.__main__ import app as infra_app
 from infra.registry import PREFIXES as REGISTRY_PREFIXES
 from infra.registry import RegistryAccess
+from loadtest.__main__ import app as loadtest_app
 from loadtest.capacity.inputs import described
 from loadtest.config import PREFIXES as LOADTEST_PREFIXES
 from loadtest.config import LoadtestConfig
+from sinks.__main__ import app as sink_app
 from sinks.alerts import rules as alert_rules
 from sinks.alerts.config import PREFIXES as ALERTS_PREFIXES
 from sinks.alerts.config import AlertsConfig
-from sinks.alerts.metrics import Metrics as AlertsMetrics
 from sinks.clickhouse import sql
 from sinks.config import PREFIXES as SINK_PREFIXES
 from sinks.config import SinkConfig
@@ -42,8 +46,8 @@ from sinks.console.config import PREFIXES as CONSOLE_PREFIXES
 from sinks.console.config import ConsoleConfig
 from sinks.legacy.config import PREFIXES as LEGACY_PREFIXES
 from sinks.legacy.config import LegacyConfig
-from sinks.metrics import Metrics as SinkMetrics
 from sinks.sink import BadCode
+from tests.prometheus.exposed import registries
 from tests.scale_page import PAGE, filled, simulated
 
 ROOT = Path(__file__).parents[1]
@@ -51,6 +55,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 REFERENCE = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
 ARCHITECTURE = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
 CONSUMERS = (ROOT / "docs" / "CONSUMERS.md").read_text(encoding="utf-8")
+RUNBOOKS = (ROOT / "docs" / "RUNBOOKS.md").read_text(encoding="utf-8")
 SCALE = PAGE.read_text(encoding="utf-8")
 GUIDES = (
     "SECURITY.md",
@@ -65,6 +70,7 @@ PAGES = {
     "README.md": README,
     "docs/reference.md": REFERENCE,
     "docs/CONSUMERS.md": CONSUMERS,
+    "docs/RUNBOOKS.md": RUNBOOKS,
     "docs/SCALE.md": SCALE,
     "ARCHITECTURE.md": ARCHITECTURE,
     **{page: (ROOT / page).read_text(encoding="utf-8") for page in GUIDES},
@@ -93,9 +99,9 @@ def option_rows() -> Iterator[str]:
 
 def metric_rows() -> Iterator[str]:
     """A row for each metric: name as scraped, labels, meaning."""
-    for registry in (GatewayMetrics().registry, SinkMetrics().registry, AlertsMetrics().registry):
+    for registry in registries():
         for metric in registry.collect():
-            collector = registry._names_to_collectors[metric.name]
+            collector = registry._names_to_collectors.get(metric.name)
             labels = ", ".join(getattr(collector, "_labelnames", ()))
             name = metric.name + ("_total" if metric.type == "counter" else "")
             yield f"| `{name}` | {labels} | {metric.documentation} |"
@@ -150,7 +156,7 @@ def test_the_reference_has_the_row(row: str) -> None:
     assert row in REFERENCE.splitlines()
 
 
-@pytest.mark.parametrize("code", [*RefusalCode, *CutCode, *Code, *BadCode])
+@pytest.mark.parametrize("code", [*RefusalCode, *CutCode, *Code, *BadCode, *Lack])
 def test_every_code_is_explained(code: str) -> None:
     assert re.search(rf"^\| `{code}` \|.*\w.*\|$", REFERENCE, re.MULTILINE)
 
@@ -159,7 +165,9 @@ def test_every_code_is_explained(code: str) -> None:
 def test_no_page_names_what_is_not_there(page: str) -> None:
     known = {row.split("`")[1] for row in (*option_rows(), *metric_rows())}
     said = set(
-        re.findall(r"\b(?:TELEMETRY|telemetry_(?:gateway|sink|alerts))_\w*[A-Za-z]\b", PAGES[page])
+        re.findall(
+            r"\b(?:TELEMETRY|telemetry_(?:gateway|sink|alerts|legacy))_\w*[A-Za-z]\b", PAGES[page]
+        )
     )
 
     assert {one.removesuffix("_FILE") for one in said} <= known | {"telemetry_gateway"}
@@ -187,6 +195,42 @@ def answers_help(script: str, command: str) -> bool:
     modules = {"gateway": "gateway", "sink": "sinks", "infra": "infra", "loadtest": "loadtest"}
     asked = [sys.executable, "-m", modules[script], command, "--help"]
     return subprocess.run(asked, capture_output=True, timeout=60, check=False).returncode == 0
+
+
+def test_every_option_of_a_runbooks_command_is_one() -> None:
+    """And so is each named query that it asks."""
+    apps = {"gateway": gateway_app, "sink": sink_app, "infra": infra_app, "loadtest": loadtest_app}
+    lines = re.findall(
+        r"telemetry-(\w+)((?: [a-z][\w-]*)+)((?:\s+--?[\w-]+(?:[ =][\w./=-]+)?)*)", RUNBOOKS
+    )
+    asked = {
+        (script, tuple(words.split()), option)
+        for script, words, options in lines
+        for option in re.findall(r"--[\w-]+", options)
+    }
+    queries = re.findall(r"telemetry-sink query (\w+)", RUNBOOKS)
+
+    assert {option for _, _, option in asked} >= {"--app", "--param", "--instance", "--workers"}
+    for script, words, option in asked:
+        assert option in _options(typer.main.get_command(apps[script]), words), words
+    assert queries
+    assert set(queries) <= set(sql.names())
+
+
+def _options(command: Any, words: Sequence[str]) -> set[str]:
+    """Of the command that these words lead to; those left over are its arguments."""
+    for word in words:
+        command = getattr(command, "commands", {}).get(word, command)
+    return {name for param in command.params for name in param.opts}
+
+
+def test_links_within_the_runbooks_lead_to_a_heading() -> None:
+    headings = {
+        re.sub(r"[^a-z0-9 -]", "", one.lower()).replace(" ", "-")
+        for one in re.findall(r"^##+ (.+)$", RUNBOOKS, re.MULTILINE)
+    }
+
+    assert set(re.findall(r"\]\(#([\w-]+)\)", RUNBOOKS)) <= headings
 
 
 def test_the_plans_on_scale_are_what_the_command_prints() -> None:

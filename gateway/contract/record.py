@@ -72,7 +72,7 @@ class EventFields(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fals
 
 class Run(Struct, frozen=True, gc=False):
     """Records of one topic and key on their way to Kafka, in their order. Those of a POST are
-    mostly one run. Events have no headers."""
+    mostly one run. Events have no headers, but those of a traced POST."""
 
     topic: str
     key: bytes

@@ -19,6 +19,7 @@ from gateway.edge.response import Response
 from gateway.ingest.door import admit
 from gateway.ingest.services import Services
 from gateway.ingest.taking import Arrival, take
+from gateway.ingest.tracing import Arrived, Traces
 from gateway.prepare.batch import Outcomes
 from gateway.protocols.protocol import Answer, Head, Protocol, Route
 from gateway.protocols.times import rfc3339_of
@@ -26,7 +27,7 @@ from gateway.publish.publisher import IN_KAFKA, Outcome
 
 log = logging.getLogger(__name__)
 
-BUG = "internal error, request %s"
+BUG = "internal error"
 
 Respond = Callable[[Response], None]
 
@@ -67,7 +68,7 @@ class Post:
         except Refused as refused:
             self._refuse(refused)
         except Exception:
-            log.exception(BUG, self._request_id)
+            log.exception(BUG, extra={"request_id": self._request_id})
             self._fail()
         return not self.is_over
 
@@ -87,7 +88,7 @@ class Post:
         except Refused as refused:
             self._refuse(refused)
         except Exception:
-            log.exception(BUG, self._request_id)
+            log.exception(BUG, extra={"request_id": self._request_id})
             self._fail()
 
     def too_slow(self) -> None:
@@ -105,17 +106,24 @@ class Post:
         self._is_whole = True
         try:
             runs = self._prepare()
-            if runs:
+            if not runs:
+                self._settle(IN_KAFKA)
+            elif self._services.traces is None:
                 self._services.publisher.submit(runs, self._settle)
             else:
-                self._settle(IN_KAFKA)
+                self._submit_traced(self._services.traces, runs)
         except Refused as refused:
             self._refuse(refused)
         except RecursionError:  # a part is decoded from a deeper call than the whole was
             self._refuse(Refused(RefusalCode.TOO_DEEP, "the body is nested too deep"))
         except Exception:
-            log.exception(BUG, self._request_id)
+            log.exception(BUG, extra={"request_id": self._request_id})
             self._fail()
+
+    def _submit_traced(self, traces: Traces, runs: Sequence[Run]) -> None:
+        name, received_ms = self._protocol.name, self._received_ms
+        arrived = Arrived(self._head, name, self._request_id, received_ms)
+        self._services.publisher.submit(*traces.follow(arrived, runs, self._settle))
 
     def _prepare(self) -> list[Run]:
         """The records to keep. Nothing holds the body or what was decoded from it afterwards:
@@ -154,7 +162,7 @@ class Post:
             verdicts = [_verdicts(one, kept, server_time) for one in self._outcomes]
             self._end(self._protocol.reply(self._head, verdicts), None, now_ms)
         except Exception:
-            log.exception(BUG, self._request_id)
+            log.exception(BUG, extra={"request_id": self._request_id})
             self._fail()
 
     def _refuse(self, refused: Refused) -> None:

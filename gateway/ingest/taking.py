@@ -50,6 +50,8 @@ def take(
         )
         if services.wishes.stops_any:
             batch = without_forgotten(batch, app_id, services.wishes)
+        if services.denied.stops_any:
+            batch = services.denied.without(batch, app_id)
         prepared = prepare(batch, origin)
         runs += prepared.runs
         told = prepared.outcomes

@@ -16,6 +16,7 @@ from typing import Any
 from msgspec import Struct
 
 from gateway.contract import topics
+from gateway.contract.readiness import Lack, Lacks
 from gateway.contract.record import Run, partition_of
 from gateway.metrics import Metrics
 from gateway.publish.cluster import Cluster, ClusterError, ClusterOptions
@@ -146,11 +147,13 @@ class KafkaPublisher:
         part.is_spooling = True
         spool.append(lane.number, encode(part.runs, self._now_ms()), is_trip, done)
 
-    def unready_reason(self) -> str | None:
-        if self._unready is None or self._spool is None:
-            return self._unready
+    def lacks(self) -> Lacks:
+        if self._unready is None:
+            return {}
+        if self._spool is None:
+            return {Lack.KAFKA: self._unready}
         reason = self._spool.unready_reason()
-        return None if reason is None else f"{self._unready}; {reason}"
+        return {} if reason is None else {Lack.KAFKA: self._unready, Lack.SPOOL: reason}
 
     async def run(self) -> None:
         """Keep records until cancelled."""

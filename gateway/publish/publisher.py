@@ -7,6 +7,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from gateway.contract.readiness import Lacks
 from gateway.contract.record import Run
 from gateway.contract.verdict import Kept
 
@@ -35,5 +36,5 @@ class Publisher(Protocol):
         Records of one key keep their order, within one call and from call to call.
         """
 
-    def unready_reason(self) -> str | None:
-        """Why events cannot be kept right now; None when they can."""
+    def lacks(self) -> Lacks:
+        """Why events cannot be kept right now; empty when they can."""

@@ -58,6 +58,7 @@ def share_of(config: GatewayConfig, workers: int) -> GatewayConfig:
         address_requests_per_second=config.address_requests_per_second / workers,
         device_requests_per_second=config.device_requests_per_second / workers,
         unknown_keys_per_minute=config.unknown_keys_per_minute / workers,
+        tracing_per_second=config.tracing_per_second / workers,
     )
 
 

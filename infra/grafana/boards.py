@@ -1,9 +1,11 @@
-"""The dashboards: what people look at first, crashes, the account, and operations."""
+"""The dashboards: what people look at first, crashes, the account, and operations as a whole."""
 
 from __future__ import annotations
 
 from infra.grafana.board import Board, Choice
 from infra.grafana.panel import Asked, Measured
+from infra.grafana.program_boards import GATEWAY, SINK
+from infra.grafana.promql import quantile, rate
 
 _APP = Choice(
     name="app",
@@ -81,14 +83,6 @@ ACCOUNT = Board(
 )
 
 
-def _rate(metric: str, by: str = "") -> str:
-    return f"sum{f' by ({by})' if by else ''} (rate({metric}[$__rate_interval]))"
-
-
-def _quantile(level: float, metric: str) -> str:
-    return f"histogram_quantile({level}, {_rate(f'{metric}_bucket', 'le')})"
-
-
 OPERATIONS = Board(
     name="operations",
     title="Telemetry: operations",
@@ -96,39 +90,39 @@ OPERATIONS = Board(
     panels=(
         Measured(
             title="Events at the door, by outcome",
-            series={"{{outcome}}": _rate("telemetry_gateway_events_total", "outcome")},
+            series={"{{outcome}}": rate("telemetry_gateway_events_total", "outcome")},
             unit="eps",
         ),
         Measured(
             title="Answers, by code",
-            series={"{{code}}": _rate("telemetry_gateway_http_requests_total", "code")},
+            series={"{{code}}": rate("telemetry_gateway_http_requests_total", "code")},
             unit="reqps",
         ),
         Measured(
             title="From a request's head to its answer",
             series={
-                "p50": _quantile(0.5, "telemetry_gateway_http_request_duration_seconds"),
-                "p99": _quantile(0.99, "telemetry_gateway_http_request_duration_seconds"),
+                "p50": quantile(0.5, "telemetry_gateway_http_request_duration_seconds"),
+                "p99": quantile(0.99, "telemetry_gateway_http_request_duration_seconds"),
             },
             unit="s",
         ),
         Measured(
             title="Refused POSTs and cut connections",
             series={
-                "{{code}}": _rate("telemetry_gateway_refused_requests_total", "code"),
-                "cut: {{code}}": _rate("telemetry_gateway_cut_connections_total", "code"),
+                "{{code}}": rate("telemetry_gateway_refused_requests_total", "code"),
+                "cut: {{code}}": rate("telemetry_gateway_cut_connections_total", "code"),
             },
         ),
         Measured(
             title="Kafka's answers",
             series={
-                "p99": _quantile(0.99, "telemetry_gateway_kafka_produce_duration_seconds"),
+                "p99": quantile(0.99, "telemetry_gateway_kafka_produce_duration_seconds"),
             },
             unit="s",
         ),
         Measured(
             title="Errors of Kafka",
-            series={"{{error}}": _rate("telemetry_gateway_kafka_errors_total", "error")},
+            series={"{{error}}": rate("telemetry_gateway_kafka_errors_total", "error")},
         ),
         Measured(
             title="Spool",
@@ -149,7 +143,7 @@ OPERATIONS = Board(
         ),
         Measured(
             title="Records in the sink, by outcome",
-            series={"{{outcome}}": _rate("telemetry_sink_records_total", "outcome")},
+            series={"{{outcome}}": rate("telemetry_sink_records_total", "outcome")},
             unit="eps",
         ),
         Measured(
@@ -164,23 +158,23 @@ OPERATIONS = Board(
         Measured(
             title="Inserts",
             series={
-                "p50": _quantile(0.5, "telemetry_sink_insert_duration_seconds"),
-                "p99": _quantile(0.99, "telemetry_sink_insert_duration_seconds"),
+                "p50": quantile(0.5, "telemetry_sink_insert_duration_seconds"),
+                "p99": quantile(0.99, "telemetry_sink_insert_duration_seconds"),
             },
             unit="s",
         ),
         Measured(
             title="Inserts that ClickHouse could not take",
-            series={"{{code}}": _rate("telemetry_sink_insert_retries_total", "code")},
+            series={"{{code}}": rate("telemetry_sink_insert_retries_total", "code")},
         ),
         Measured(
             title="Dead letters",
             series={
-                "door: {{outcome}}": _rate("telemetry_gateway_dead_letters_total", "outcome"),
-                "sink: {{code}}": _rate("telemetry_sink_dead_letters_total", "code"),
+                "door: {{outcome}}": rate("telemetry_gateway_dead_letters_total", "outcome"),
+                "sink: {{code}}": rate("telemetry_sink_dead_letters_total", "code"),
             },
         ),
     ),
 )
 
-BOARDS = (OVERVIEW, CRASHES, ACCOUNT, OPERATIONS)
+BOARDS = (OVERVIEW, CRASHES, ACCOUNT, OPERATIONS, GATEWAY, SINK)

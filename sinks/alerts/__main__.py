@@ -46,7 +46,7 @@ def run(instance: str | None) -> None:
     _check_extra()
     from sinks.alerts.run import run_alerts  # needs the extra
 
-    setup_logging(config.log_level)
+    setup_logging(config.log_level, config.log_format)
 
     async def main() -> None:
         stop = asyncio.Event()

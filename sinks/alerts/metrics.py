@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 
+from sinks.process_metrics import ProcessMetrics
+
 PREFIX = "telemetry_alerts_"
 
 
@@ -51,6 +53,7 @@ class Metrics:
         self.lag_records = Gauge(
             PREFIX + "lag_records", "Records in Kafka not yet seen.", registry=registry
         )
+        self.process = ProcessMetrics(PREFIX, registry)
 
     def render(self) -> bytes:
         """The text that `/metrics` answers."""

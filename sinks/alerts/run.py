@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from aiokafka.errors import KafkaError
 
+from gateway.contract.readiness import Lack
 from gateway.contract.topics import APP_EVENTS
 from gateway.runtime import now_ms
 from sinks.alerts.channels import deliveries
@@ -23,7 +24,7 @@ from sinks.alerts.succession import Succession
 from sinks.alerts.timers import Timers
 from sinks.alerts.watch import Watch
 from sinks.clickhouse import sql
-from sinks.health import health_server
+from sinks.health import Condition, told
 from sinks.kafka_clients import reach
 from sinks.retry import chances
 
@@ -42,47 +43,43 @@ async def run_alerts(
 ) -> None:
     """Watch until `stop` is set. Waits for Kafka to be there. Raises ConfigError, Stopped."""
     channels = deliveries(config, book)
-    metrics = Metrics()
-    clients = await _clients(config, instance, stop)
-    if clients is None:
-        return
-    state_log = log_type(reach(config), metrics)
-    timers = Timers(book.timers, _server(config), metrics, time.monotonic)
-    persistence = Persistence(config.give_up_minutes * 60, config.retry_most_seconds, chances)
+    metrics, condition = Metrics(), Condition()
+    metrics.process.watch(condition.lacks)
+    async with told(config.metrics_host, config.metrics_port, metrics, condition, stop):
+        clients = await _clients(config, instance, stop, condition)
+        if clients is None:
+            return
+        state_log = log_type(reach(config), metrics)
+        timers = Timers(book.timers, _server(config), metrics, time.monotonic)
+        persistence = Persistence(config.give_up_minutes * 60, config.retry_most_seconds, chances)
 
-    def outbox(state: State) -> Outbox:
-        return Outbox(channels, state, state_log.bury, persistence, metrics, now_ms)
+        def outbox(state: State) -> Outbox:
+            return Outbox(channels, state, state_log.bury, persistence, metrics, now_ms)
 
-    succession = Succession(book.rules, clients.consumer, clients.offsets, state_log, outbox)
-    watch = Watch(
-        book.rules,
-        clients.consumer,
-        clients.offsets,
-        state_log,
-        timers,
-        succession,
-        metrics,
-        on_ready,
-    )
-    health = health_server(
-        config.metrics_port, metrics, lambda: watch.last_tick, lambda: watch.is_ready
-    )
-    serving = asyncio.create_task(health.serve()) if config.metrics_port else None
-    clients.consumer.subscribe([APP_EVENTS.name], listener=watch)
-    try:
-        await watch.run(stop)
-        log.info("drained")
-    finally:
-        await timers.close()
-        await state_log.close()
-        await clients.close()
-        if serving is not None:
-            health.should_exit = True
-            await serving
+        succession = Succession(book.rules, clients.consumer, clients.offsets, state_log, outbox)
+        watch = Watch(
+            book.rules,
+            clients.consumer,
+            clients.offsets,
+            state_log,
+            timers,
+            succession,
+            metrics,
+            on_ready,
+        )
+        condition.follow(watch)
+        clients.consumer.subscribe([APP_EVENTS.name], listener=watch)
+        try:
+            await watch.run(stop)
+            log.info("drained")
+        finally:
+            await timers.close()
+            await state_log.close()
+            await clients.close()
 
 
 async def _clients(
-    config: AlertsConfig, instance: str | None, stop: asyncio.Event
+    config: AlertsConfig, instance: str | None, stop: asyncio.Event, condition: Condition
 ) -> AlertClients | None:
     """Tried until they have started; None when told to stop meanwhile."""
     while not stop.is_set():
@@ -91,7 +88,9 @@ async def _clients(
             await clients.start()
             return clients
         except (KafkaError, OSError, TimeoutError) as error:
-            log.warning("Kafka is not there yet: %s", str(error) or type(error).__name__)
+            text = f"Kafka is not there yet: {str(error) or type(error).__name__}"
+            log.warning("%s", text)
+            condition.waits(Lack.KAFKA, text)
         try:
             async with asyncio.timeout(RETRY_SECONDS):
                 await stop.wait()

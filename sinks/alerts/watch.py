@@ -16,6 +16,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import IllegalStateError, KafkaError
 from aiokafka.structs import ConsumerRecord
 
+from gateway.contract.readiness import Lack, Lacks
 from gateway.runtime import now_ms
 from sinks.alerts.alert import Finding
 from sinks.alerts.decide import sum_up, tell_while
@@ -79,6 +80,11 @@ class Watch(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's base
     def is_ready(self) -> bool:
         """It watches, or stands by for the one that does."""
         return self._pin is not None and (self._owned is not None or not self._assigned)
+
+    def lacks(self) -> Lacks:
+        if self._pin is None:
+            return {Lack.KAFKA: "the group has not let it in yet"}
+        return {} if self.is_ready else {Lack.RECOVERY: "it takes over what was remembered"}
 
     async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
         self._epoch += 1

@@ -46,7 +46,7 @@ def console_command() -> None:
             raise fail(f"the package {name} is missing; install the extra: console", BAD_USAGE)
     from sinks.console.serve import serve  # needs the extra
 
-    setup_logging(config.log_level)
+    setup_logging(config.log_level, config.log_format)
 
     async def main() -> None:
         stop = asyncio.Event()

@@ -24,6 +24,10 @@ class ConsoleConfig(Struct, frozen=True, kw_only=True):
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], Meta(description="how much the log says")
     ] = "info"
+    log_format: Annotated[
+        Literal["json", "text"],
+        Meta(description="an object a line for programs, or text for people"),
+    ] = "json"
     tokens_path: Annotated[
         str, Meta(min_length=1, description="file of the tokens' hashes; no token: loopback only")
     ] = "data/console/tokens.json"

@@ -32,7 +32,7 @@ def legacy_command(
         mappings = load_mappings(mapping)
     except ConfigError as error:
         raise fail(str(error), BAD_USAGE) from None
-    setup_logging()
+    setup_logging(config.log_level, config.log_format)
 
     async def main() -> None:
         stop = asyncio.Event()

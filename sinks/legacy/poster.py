@@ -12,6 +12,7 @@ import aiohttp
 import msgspec
 from msgspec import Struct
 
+from sinks.legacy.metrics import Metrics
 from sinks.sink import Misconfigured
 
 log = logging.getLogger(__name__)
@@ -39,7 +40,13 @@ class Poster:
     """One POST at a time: events keep their order."""
 
     def __init__(
-        self, session: aiohttp.ClientSession, url: str, write_key: str, seconds: float, sleep: Sleep
+        self,
+        session: aiohttp.ClientSession,
+        url: str,
+        write_key: str,
+        seconds: float,
+        sleep: Sleep,
+        metrics: Metrics,
     ) -> None:
         self._session = session
         self._url = url.rstrip("/") + "/v1/events"
@@ -49,6 +56,8 @@ class Poster:
         }
         self._seconds = seconds
         self._sleep = sleep
+        self._metrics = metrics
+        self.trouble = ""  # why the gateway has not taken the POST at work
 
     async def post(self, events: Events) -> Reply:
         """Tries until the gateway has taken them. Raises TooLarge, Misconfigured, and whatever
@@ -56,6 +65,8 @@ class Poster:
         wait = 0.5
         while True:
             status, headers, body = await self._once(events)
+            if status and status not in LATER:
+                self.trouble = ""
             if status == 200:
                 return msgspec.json.decode(body, type=Reply)
             if status == 413:
@@ -67,6 +78,8 @@ class Poster:
             seconds = float(after) if after.isdigit() else wait
             said = f"answered {status}" if status else "did not answer"
             log.warning("the gateway %s; again in %g s", said, seconds)
+            self.trouble = f"the gateway {said}"
+            self._metrics.retries.labels(str(status)).inc()
             await self._sleep(min(seconds, MOST_WAIT_SECONDS))
             wait = min(2 * wait, MOST_WAIT_SECONDS)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
@@ -12,10 +13,13 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 from aiokafka.structs import ConsumerRecord
 
+from gateway.contract.readiness import Lack, Lacks
 from sinks.deadletter import DeadLetterWriter
 from sinks.deadline import deadline
+from sinks.health import Condition, told
 from sinks.legacy import mapping as rows
 from sinks.legacy.config import LegacyConfig
+from sinks.legacy.metrics import Metrics
 from sinks.legacy.poster import Poster, TooLarge
 from sinks.retry import Interrupted, Patience, chances, delays
 from sinks.sink import Bad, BadCode, Polled
@@ -57,29 +61,46 @@ async def run_legacy(
         client_id="telemetry-legacy",
     )
     stopping = asyncio.create_task(_stop_waits(stop, patience))
+    metrics, condition = Metrics(), Condition()
+    metrics.process.watch(condition.lacks)
     try:
         async with asyncio.timeout(START_SECONDS):
             await consumer.start()
-        on_ready()
-        async with aiohttp.ClientSession() as session:
+        async with (
+            told(config.metrics_host, config.metrics_port, metrics, condition, stop),
+            aiohttp.ClientSession() as session,
+        ):
             poster = Poster(
                 session,
                 config.gateway_url,
                 config.write_key,
                 config.timeout_seconds,
                 patience.sleep,
+                metrics,
             )
-            reader = LegacyReader(mappings, poster, letters)
+            reader = LegacyReader(mappings, poster, letters, metrics)
+            condition.follow(reader)
+            on_ready()
+            ends: dict[TopicPartition, int] = {}  # of what is settled
             while not stop.is_set():
+                reader.beat()
                 for place, records in (await _poll(consumer, config.batch_rows)).items():
                     await reader.settle(place, records)
-                    await _commit(consumer, place, records[-1].offset + 1)
+                    ends[place] = records[-1].offset + 1
+                    await _commit(consumer, place, ends[place])
+                metrics.lag_records.set(_lag(consumer, ends))
     except Interrupted:
         log.info("stopped while the gateway was away; the rows are read again")
     finally:
         stopping.cancel()
         await letters.close()
         await _close(consumer)
+
+
+def _lag(consumer: AIOKafkaConsumer[bytes, bytes], ends: Mapping[TopicPartition, int]) -> int:
+    """Of the partitions that are ours and have told of a row."""
+    held = consumer.assignment() & ends.keys()
+    return sum(max(0, (consumer.highwater(place) or 0) - ends[place]) for place in held)
 
 
 async def _poll(
@@ -124,14 +145,33 @@ class LegacyReader:
     """Settles records: each becomes an event that the gateway has judged, or a dead letter."""
 
     def __init__(
-        self, mappings: Mapping[str, rows.Mapping], poster: Poster, letters: DeadLetterWriter
+        self,
+        mappings: Mapping[str, rows.Mapping],
+        poster: Poster,
+        letters: DeadLetterWriter,
+        metrics: Metrics,
     ) -> None:
         self._mappings = mappings
         self._poster = poster
         self._letters = letters
+        self._metrics = metrics
+        self._beat = time.monotonic()
+
+    def beat(self) -> None:
+        self._beat = time.monotonic()
+
+    @property
+    def last_tick(self) -> float:
+        """Waiting for a gateway that is away, however long, is life."""
+        return time.monotonic() if self._poster.trouble else self._beat
+
+    def lacks(self) -> Lacks:
+        trouble = self._poster.trouble
+        return {Lack.GATEWAY: trouble} if trouble else {}
 
     async def settle(self, place: TopicPartition, records: Records) -> None:
         """Raises Interrupted, Misconfigured."""
+        self._metrics.rows.labels("read").inc(len(records))
         bad: list[Bad] = []
         events: list[tuple[Polled, dict[str, Any]]] = []
         for record in records:
@@ -162,6 +202,9 @@ class LegacyReader:
             await self._post(place, events[:middle])
             await self._post(place, events[middle:])
         else:
+            self._metrics.rows.labels("accepted").inc(reply.accepted)
+            self._metrics.rows.labels("duplicate").inc(reply.duplicates)
+            self._metrics.rows.labels("rejected").inc(len(reply.rejected))
             if reply.rejected:  # the gateway has put them into app-events-dead itself
                 log.warning("%s: %d rows rejected at the door", place.topic, len(reply.rejected))
 
@@ -169,6 +212,7 @@ class LegacyReader:
         if bad:
             log.warning("%s: %d rows are no events: %s", place.topic, len(bad), bad[0].code)
             await self._letters.bury(place.topic, place.partition, bad)
+            self._metrics.rows.labels("dead_lettered").inc(len(bad))
 
 
 def _bad(record: Polled, code: BadCode, text: str) -> Bad:

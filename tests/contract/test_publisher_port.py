@@ -60,7 +60,7 @@ def options(kafka: KafkaUnderTest, deadline_seconds: float = 30.0) -> KafkaOptio
 async def running(publisher: KafkaPublisher) -> asyncio.Task[None]:
     """Its life as a task, once it is ready."""
     life = asyncio.create_task(publisher.run())
-    await until(lambda: publisher.unready_reason() is None, what="a ready publisher")
+    await until(lambda: not publisher.lacks(), what="a ready publisher")
     return life
 
 
@@ -160,12 +160,12 @@ class TestKeeping:
     async def test_a_ready_publisher_has_no_reason_not_to_be(
         self, under_test: PublisherUnderTest
     ) -> None:
-        assert under_test.publisher.unready_reason() is None
+        assert not under_test.publisher.lacks()
 
 
 class TestWithoutKafka:
     async def test_before_its_life_it_says_why_it_is_not_ready(self, kafka: KafkaUnderTest) -> None:
-        assert KafkaPublisher(options(kafka), now_ms, Metrics()).unready_reason() is not None
+        assert KafkaPublisher(options(kafka), now_ms, Metrics()).lacks()
 
     async def test_what_kafka_does_not_acknowledge_is_settled_once_and_not_as_kept(
         self, kafka: KafkaUnderTest
@@ -179,10 +179,10 @@ class TestWithoutKafka:
             publisher.submit(runs(events(mark, "device-1", 2)), settled.put_nowait)
             async with asyncio.timeout(WAIT_SECONDS):
                 outcome = await settled.get()
-            await until(lambda: publisher.unready_reason() is not None)
+            await until(lambda: bool(publisher.lacks()))
         finally:
             kafka.resume()
-        await until(lambda: publisher.unready_reason() is None)
+        await until(lambda: not publisher.lacks())
         after = PublisherUnderTest(publisher, None)
 
         assert outcome.kept is None
@@ -200,9 +200,7 @@ class TestWithoutKafka:
         publisher = KafkaPublisher(wrong, now_ms, Metrics())
         life = asyncio.create_task(publisher.run())
 
-        await until(lambda: "configured" in (publisher.unready_reason() or ""))
+        await until(lambda: "configured" in str(publisher.lacks()))
 
-        assert "app-events has 12 partitions, 13 are configured" in (
-            publisher.unready_reason() or ""
-        )
+        assert "app-events has 12 partitions, 13 are configured" in (str(publisher.lacks()))
         await end(life)

@@ -15,9 +15,11 @@ from aiokafka import AIOKafkaProducer
 
 from gateway.contract.dead_letter import from_headers
 from gateway.contract.topics import APP_EVENTS, APP_EVENTS_DEAD
+from infra.local.ports import free_ports
 from tests.builders import make_record
 from tests.connect import ConnectUnderTest
 from tests.kafka import KafkaUnderTest, make_topic, read_topic, wait_until
+from tests.probing import Probe
 from tests.processes import KEY, GatewayProcess, Process, add_key
 
 SECONDS = 40.0
@@ -74,6 +76,7 @@ class Crm:
     def __init__(self, kafka: KafkaUnderTest, folder: Path) -> None:
         self.kafka = kafka
         self.folder = folder
+        (self.metrics_port,) = free_ports(1)
         self.name = f"crm-{uuid4()}"
         self.topic = f"legacy.{self.name}"
         self.file = folder / "crm.jsonl"
@@ -102,6 +105,7 @@ class Crm:
             "TELEMETRY_LEGACY_GATEWAY_URL": url,
             "TELEMETRY_LEGACY_WRITE_KEY": KEY,
             "TELEMETRY_LEGACY_GROUP": f"legacy-{uuid4()}",
+            "TELEMETRY_LEGACY_METRICS_PORT": str(self.metrics_port),
         }
         command = ["sinks", "legacy", "--mapping", str(self.mapping)]
         return Process(command, environment, "legacy ready", self.folder / f"{uuid4()}.log")
@@ -141,10 +145,16 @@ def test_rows_of_another_system_become_events_and_the_others_dead_letters(
     reader = crm.reader(gateway.url)
     workers += [reader, crm.connect()]
     wait_until(lambda: "did not answer" in reader.log_file.read_text(), SECONDS, "the first try")
+    probe = Probe(crm.metrics_port)
+    assert (probe.lacks(), probe.get("/livez")[0]) == (["gateway"], 200)
     gateway = GatewayProcess(kafka.bootstrap, tmp_path, port)
     workers.append(gateway)
     wait_until(lambda: len(crm.events()) == 3, SECONDS, "an event of every good row")
     wait_until(lambda: len(crm.letters()) == 2, SECONDS, "a letter of every other row")
+    wait_until(lambda: probe.lacks() == [], SECONDS, "its readiness")
+    rows = {"read": 5, "accepted": 3, "duplicate": 0, "rejected": 0, "dead_lettered": 2}
+    told = "telemetry_legacy_rows_total"
+    wait_until(lambda: probe.values(told, "outcome") == rows, SECONDS, "its count of rows")
 
     first, *others = crm.events()
     assert [one["event_type"] for one in (first, *others)] == ["app_open", "app_crash", "app_close"]
@@ -161,6 +171,7 @@ def test_rows_of_another_system_become_events_and_the_others_dead_letters(
     assert (no_json[0], no_json[1], no_json[3]) == (b"no JSON", "invalid_json", 1)
     assert lunch[1:] == ("invalid_record", "what: LUNCH is no known type", 2)
 
+    (crm.metrics_port,) = free_ports(1)
     workers.append(crm.reader(gateway.url))  # in another group, from the start
     wait_until(lambda: len(crm.events()) == 6, SECONDS, "the same rows again")
 

@@ -18,8 +18,10 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from gateway.contract.topics import APP_EVENTS
+from infra.local.ports import free_ports
 from tests.builders import make_batch, make_event, make_record
 from tests.kafka import KafkaUnderTest, wait_until
+from tests.probing import Probe
 from tests.processes import GatewayProcess, add_key
 
 ROOT = Path(__file__).parents[2]
@@ -210,6 +212,9 @@ class LoopOfOurs:
             "TELEMETRY_SINK_CHUNK_AGE_SECONDS": "0.1",
             "TELEMETRY_SINK_CHUNK_ROWS": "50",
         }
+        (port,) = free_ports(1)
+        self._environment["TELEMETRY_SINK_METRICS_PORT"] = str(port)
+        self.probe = Probe(port)
 
     def start(self, file: str = "crashes") -> Service:
         path = str(self._folder / file)
@@ -256,6 +261,8 @@ def test_on_our_loop_each_crash_is_stored_once_over_kills_and_copies(
     service = ours.start()
     expected = [("device-1", "1.4.2", len(crashes), len(crashes))]
     wait_until(lambda: ours.crashes(app) == expected, what="every crash")
+    wait_until(lambda: ours.probe.lacks() == [], what="its readiness")
+    assert ours.probe.values("telemetry_sink_records_total", "outcome")["inserted"] > 0
     assert service.stop() == 0
 
     again = LoopOfOurs(kafka, tmp_path, services)

@@ -60,7 +60,7 @@ class TestFaults:
             await asyncio.sleep(0.5)
             await asyncio.to_thread(broker.kill)
             await asyncio.to_thread(broker.start)
-            await until(lambda: sending.publisher.unready_reason() is None, WAIT_SECONDS)
+            await until(lambda: not sending.publisher.lacks(), WAIT_SECONDS)
         stop.set()
         acknowledged = await loading
 
@@ -99,7 +99,7 @@ class TestFaults:
         await admin.start()
         await admin.delete_topics([APP_EVENTS.name])
         waiting = asyncio.create_task(sending.keep(record(mark, number=1)))
-        await until(lambda: sending.publisher.unready_reason() is not None, WAIT_SECONDS)
+        await until(lambda: bool(sending.publisher.lacks()), WAIT_SECONDS)
 
         await provision(ProvisionOptions(bootstrap=broker.bootstrap, replication_factor=1))
 

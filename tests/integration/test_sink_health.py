@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.error import HTTPError
-from urllib.request import urlopen
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
 
 from infra.local.ports import free_ports
 from tests.clickhouse import ClickHouseUnderTest
 from tests.kafka import KafkaUnderTest, wait_until
+from tests.probing import Probe
 from tests.sink_rig import SinkRig
 
 
@@ -25,20 +25,15 @@ def rig(
     under_test.close()
 
 
-def _get(port: int, path: str) -> tuple[int, str]:
-    try:
-        with urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as answer:
-            return answer.status, answer.read().decode()
-    except HTTPError as error:
-        return error.code, error.read().decode()
+def _samples(text: str) -> list[Sample]:
+    return [one for family in text_string_to_metric_families(text) for one in family.samples]
 
 
 def _of_events(text: str, name: str, label: str) -> dict[str, float]:
     """A metric's samples of the events' topic, by a label."""
-    samples = [one for family in text_string_to_metric_families(text) for one in family.samples]
     return {
         one.labels[label]: one.value
-        for one in samples
+        for one in _samples(text)
         if one.name == f"telemetry_sink_{name}" and one.labels.get("topic") == "app-events"
     }
 
@@ -53,28 +48,35 @@ def test_a_working_sink_is_live_ready_and_its_account_closes(rig: SinkRig) -> No
     wait_until(lambda: rig.offsets() == [offsets[0], offsets[3]], 60, "the rows")
     rig.wait_idle()
 
-    live, _ = _get(port, "/livez")
-    ready, _ = _get(port, "/readyz")
-    _, text = _get(port, "/metrics")
+    probe = Probe(port)
+    live, _ = probe.get("/livez")
+    _, text = probe.get("/metrics")
 
     ends = _of_events(text, "records_total", "outcome")
     pending = _of_events(text, "pending_records", "topic")
     lag = _of_events(text, "lag_records", "partition")
-    assert (live, ready) == (200, 200)
+    assert (live, probe.lacks()) == (200, [])
+    assert "\ntelemetry_sink_ready 1.0\n" in text
     assert ends["polled"] >= 4
     assert ends["duplicate"] >= 1
     assert ends["dead_lettered"] >= 1
     assert ends["polled"] == ends["inserted"] + ends["duplicate"] + ends["dead_lettered"]
     assert set(pending.values()) == {0.0}
     assert lag["1"] == 0.0
+    ages = {one.name: one.value for one in _samples(text) if "chunk_age_seconds" in one.name}
+    assert ages["telemetry_sink_chunk_age_seconds_sum"] > 0
+    assert ages["telemetry_sink_chunk_age_seconds_count"] >= 1
 
 
-def test_a_sink_without_clickhouse_waits_and_stops_when_told(rig: SinkRig) -> None:
-    (port,) = free_ports(1)
-    rig.url = f"http://127.0.0.1:{port}"
-    process = rig.start()
-    wait_until(lambda: "is not there yet" in process.log_file.read_text(), 60, "its complaint")
+def test_a_sink_without_clickhouse_waits_says_so_and_stops_when_told(rig: SinkRig) -> None:
+    nobody, port = free_ports(2)
+    rig.url = f"http://127.0.0.1:{nobody}"
+    process = rig.start(metrics_port=port)
+    probe = Probe(port)
+    wait_until(lambda: probe.lacks() == ["store"], 60, "its complaint")
 
+    assert probe.get("/livez")[0] == 200
+    assert "\ntelemetry_sink_ready 0.0\n" in probe.get("/metrics")[1]
     assert process.stop() == 0
 
 

@@ -122,12 +122,20 @@ def test_the_console_s_files_are_in_the_wheel(installed: Path) -> None:
         ("telemetry-infra", "up", "local"),
         ("telemetry-loadtest", "run", "loadtest"),
         ("telemetry-sink", "console", "console"),
+        ("telemetry-gateway", "serve", "tracing"),
+        ("telemetry-sink", "run", "tracing"),
     ],
 )
 def test_what_needs_an_extra_names_it(
     installed: Path, script: str, command: str, extra: str
 ) -> None:
-    environment = {"PATH": os.environ["PATH"], "TELEMETRY_LOADTEST_WRITE_KEY": "key"}
+    environment = {
+        "PATH": os.environ["PATH"],
+        "TELEMETRY_LOADTEST_WRITE_KEY": "key",
+        "TELEMETRY_GATEWAY_PORT": "0",
+        "TELEMETRY_GATEWAY_TRACING_URL": "http://127.0.0.1:4318/v1/traces",
+        "TELEMETRY_SINK_TRACING_URL": "http://127.0.0.1:4318/v1/traces",
+    }
     done = subprocess.run(
         [installed / script, command],
         cwd=installed, env=environment, capture_output=True, text=True, timeout=60, check=False,

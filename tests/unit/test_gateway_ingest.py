@@ -280,8 +280,8 @@ def test_a_full_gateway_refuses_before_it_reads(tmp_path: Path) -> None:
     assert int(second.headers["retry-after"]) >= 5
 
 
-def test_an_internal_error_is_503_and_counted(
-    gateway: GatewayUnderTest, monkeypatch: pytest.MonkeyPatch
+def test_an_internal_error_is_503_and_counted_and_logged_under_its_request(
+    gateway: GatewayUnderTest, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def broken(*_: object) -> None:
         raise RuntimeError("a bug")
@@ -292,6 +292,22 @@ def test_an_internal_error_is_503_and_counted(
 
     assert answer.status_code == 503
     assert gateway.metrics.bugs._value.get() == 1
+    (line,) = caplog.records
+    assert vars(line)["request_id"] == answer.headers["x-request-id"]
+
+
+def test_readiness_tells_each_thing_that_is_lacking(tmp_path: Path) -> None:
+    gateway = GatewayUnderTest(tmp_path)
+    gateway.keys_path.unlink()
+    gateway.keys.refresh()
+    gateway.publisher.reason = "Kafka does not answer"
+    gateway.app.readiness.is_draining = True
+
+    told = gateway.http.get("/readyz").json()
+
+    assert [one["code"] for one in told["reasons"]] == ["kafka", "keys", "draining"]
+    assert all(one["text"] for one in told["reasons"])
+    assert b"telemetry_gateway_ready 0.0" in gateway.http.get("/metrics").content
 
 
 def test_readiness_follows_the_publisher(gateway: GatewayUnderTest) -> None:
@@ -300,7 +316,7 @@ def test_readiness_follows_the_publisher(gateway: GatewayUnderTest) -> None:
     unready = gateway.http.get("/readyz")
 
     assert (ready, unready.status_code) == (200, 503)
-    assert unready.json()["reasons"] == ["Kafka does not answer"]
+    assert unready.json()["reasons"] == [{"code": "kafka", "text": "Kafka does not answer"}]
     assert gateway.http.get("/livez").status_code == 200
 
 

@@ -111,11 +111,11 @@ def test_no_command_shows_a_password(module: str) -> None:
 
 
 @contextmanager
-def logged() -> Iterator[io.StringIO]:
+def logged(form: str = "json") -> Iterator[io.StringIO]:
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     with redirect_stderr(io.StringIO()) as text:
-        setup_logging()
+        setup_logging("info", form)
         yield text
     root.handlers[:] = handlers
     root.setLevel(level)
@@ -129,3 +129,30 @@ def test_a_log_line_is_one_json_object_whatever_it_says(text: str) -> None:
     (line,) = output.getvalue().splitlines()
     assert line.isascii()
     assert json.loads(line)["event"] == f"client said {text}"
+
+
+@pytest.mark.parametrize("text", ["a\nb", "a\r\nb", "\x1b[31m", "\u2028"])
+def test_nor_can_text_for_people_be_forged(text: str) -> None:
+    with logged("text") as output:
+        logging.getLogger("gateway.test").warning("client said %s", text)
+
+    (line,) = output.getvalue().splitlines()
+    assert line.endswith(f"Z WARNING gateway.test: client said {text!r}".replace("'", ""))
+
+
+@pytest.mark.parametrize("form", ["json", "text"])
+def test_an_error_names_its_request_and_where_it_happened(form: str) -> None:
+    with logged(form) as output:
+        try:
+            int("a bug")
+        except ValueError:
+            logging.getLogger("gateway.test").exception("it broke", extra={"request_id": "r-1"})
+
+    if form == "json":
+        line = json.loads(output.getvalue())
+        assert (line["event"], line["request_id"]) == ("it broke", "r-1")
+        assert "ValueError: invalid literal" in line["error"]
+    else:
+        first, *others = output.getvalue().splitlines()
+        assert first.endswith("gateway.test: it broke (request r-1)")
+        assert others[-1].startswith("    ValueError: invalid literal")

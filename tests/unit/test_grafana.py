@@ -7,14 +7,11 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-import pytest
-
-from gateway.metrics import Metrics as GatewayMetrics
 from infra.grafana.__main__ import FOLDER, files
 from infra.grafana.boards import BOARDS
 from infra.grafana.panel import CLICKHOUSE, PROMETHEUS, Asked
 from sinks.clickhouse import sql
-from sinks.metrics import Metrics as SinkMetrics
+from tests.prometheus.exposed import exposed, grouped, selectors
 
 PROVISIONED = FOLDER.parent / "provisioning" / "datasources" / "telemetry.yaml"
 
@@ -38,9 +35,11 @@ class TestFiles:
 
         assert there == files()
 
-    def test_have_four_dashboards_that_can_be_told_apart(self) -> None:
-        assert [name for name, _ in boards()] == ["account", "crashes", "operations", "overview"]
-        assert len({board["uid"] for _, board in boards()}) == 4
+    def test_are_dashboards_that_can_be_told_apart(self) -> None:
+        assert [name for name, _ in boards()] == [
+            "account", "crashes", "gateway", "operations", "overview", "sink",
+        ]  # fmt: skip
+        assert len({board["uid"] for _, board in boards()}) == 6
 
     def test_panels_lie_side_by_side_on_the_grid(self) -> None:
         for name, board in boards():
@@ -100,21 +99,24 @@ class TestQueries:
 
 
 class TestMetrics:
-    @pytest.mark.parametrize("suffix", ["_bucket", "_total", ""])
-    def test_each_expression_names_metrics_that_there_are(self, suffix: str) -> None:
-        registries = (GatewayMetrics().registry, SinkMetrics().registry)
-        known = {
-            f"{metric.name}{end}"
-            for registry in registries
-            for metric in registry.collect()
-            for end in {"counter": ["_total"], "histogram": ["_bucket"]}.get(metric.type, [""])
-        }
-        said = {
-            name
-            for _, panel in panels(PROMETHEUS)
-            for target in panel["targets"]
-            for name in re.findall(r"telemetry_\w+", target["expr"])
-        }
+    def test_each_expression_asks_for_series_and_labels_that_there_are(self) -> None:
+        """That Prometheus can read them, tests/prometheus/test_scraping.py sees."""
+        known = exposed()
+        expressions = [
+            target["expr"] for _, panel in panels(PROMETHEUS) for target in panel["targets"]
+        ]
 
-        assert said
-        assert {one for one in said if one.endswith(suffix)} <= known
+        assert expressions
+        for expression in expressions:
+            asked = list(selectors(expression))
+            assert asked, expression
+            told = set().union(*(known[name] for name, _ in asked))
+            assert all(labels <= known[name] for name, labels in asked), expression
+            assert grouped(expression) <= told, expression
+
+    def test_legends_name_labels_that_are_left(self) -> None:
+        for _, panel in panels(PROMETHEUS):
+            for target in panel["targets"]:
+                said = set(re.findall(r"\{\{(\w+)\}\}", target["legendFormat"]))
+                joined = "group_left" in target["expr"]
+                assert said <= grouped(target["expr"]) or joined, panel["title"]

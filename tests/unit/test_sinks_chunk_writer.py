@@ -15,7 +15,7 @@ from sinks.chunk_writer import ChunkWriter
 from sinks.metrics import Metrics
 from sinks.retry import Interrupted
 from sinks.rows import read_event
-from sinks.sink import Misconfigured, Polled, Retryable, Tally, Unwritable
+from sinks.sink import Block, Misconfigured, Polled, Retryable, Tally, Unwritable
 from sinks.window import IdWindow
 from tests.fakes_sink import FakeGraveyard, FakeSink, make_chunk, make_patience, make_polled
 
@@ -213,3 +213,32 @@ def test_the_same_chunk_again_is_the_same_block_again(kinds: list[str]) -> None:
 
     assert bench.sink.blocks[-1] == first
     assert bench.sink.rows == rows
+
+
+async def test_a_chunk_that_the_store_does_not_take_is_told_until_it_is_stored() -> None:
+    bench = Bench()
+    bench.sink.fail_next = [Retryable("later", "241"), Retryable("later", "241")]
+    told: list[int] = []
+    write = bench.sink.write
+
+    async def watched(block: Block) -> None:
+        told.append(bench.metrics.waiting)
+        await write(block)
+
+    bench.sink.write = watched  # type: ignore[method-assign]  # it looks, and hands on
+
+    await bench.store([make_polled(7)])
+
+    assert told == [0, 1, 1]
+    assert bench.metrics.waiting == 0
+
+
+async def test_a_chunk_that_is_given_up_waits_no_more() -> None:
+    bench = Bench()
+    bench.sink.fail_next = [Retryable("later", "241")]
+    bench.patience.stop()
+
+    with pytest.raises(Interrupted):
+        await bench.store([make_polled(7)])
+
+    assert bench.metrics.waiting == 0

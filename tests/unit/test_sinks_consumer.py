@@ -10,6 +10,7 @@ import pytest
 from aiokafka import TopicPartition
 from aiokafka.structs import ConsumerRecord
 
+from gateway.contract.readiness import Lack
 from sinks.consumer import Fetcher, FetchRules, Stopped
 from sinks.intent import Fenced, Pin
 from sinks.metrics import Metrics
@@ -91,13 +92,14 @@ class Bench:
         self.consumer = FakeConsumer()
         self.parts: list[FakePartition] = []
         self.ready = 0
+        self.metrics = Metrics()
         self.stop = asyncio.Event()
         self.fetcher = Fetcher(
             FetchRules(drain_seconds=1.0, stall_seconds=60.0, instance=instance),
             self.consumer,
             pins or FakePins(),  # type: ignore[arg-type]  # only `pin` is asked
             self.make,  # type: ignore[arg-type]  # fakes of partitions
-            Metrics(),
+            self.metrics,
             self.count_ready,
         )
 
@@ -326,3 +328,17 @@ async def test_other_rebalances_are_no_twins(instance: str | None, pins: FakePin
     await bench.run_until(lambda: len(bench.consumer.asked) > 2)
 
     assert bench.ready == 1
+
+
+async def test_what_it_lacks_is_told_by_code() -> None:
+    bench = Bench()
+    without = bench.fetcher.lacks()
+    await bench.rebalance()
+    ready = bench.fetcher.lacks()
+    bench.parts[0].is_ready = False
+    bench.metrics.waiting = 1
+    both = bench.fetcher.lacks()
+    await bench.run_until(lambda: True)
+
+    assert (list(without), ready, list(both)) == (["kafka"], {}, ["recovery", "store"])
+    assert both[Lack.RECOVERY] == "1 of 1 partitions are recovering"

@@ -17,6 +17,7 @@ from aiokafka.structs import ConsumerRecord
 
 from gateway.runtime import ConfigError
 from sinks.legacy.mapping import Mapping, Unmappable, event_of, load_mappings
+from sinks.legacy.metrics import Metrics
 from sinks.legacy.poster import Poster
 from sinks.legacy.run import LegacyReader
 from sinks.sink import Bad, BadCode, Misconfigured
@@ -192,8 +193,9 @@ async def reading(door: Door, letters: Letters) -> AsyncIterator[LegacyReader]:
     host, port = runner.addresses[0][:2]
     try:
         async with aiohttp.ClientSession() as session:
-            poster = Poster(session, f"http://{host}:{port}/", "key", 10, door.sleep)
-            yield LegacyReader({TOPIC: MAPPING}, poster, letters)  # type: ignore[arg-type]  # its fake
+            metrics = Metrics()
+            poster = Poster(session, f"http://{host}:{port}/", "key", 10, door.sleep, metrics)
+            yield LegacyReader({TOPIC: MAPPING}, poster, letters, metrics)  # type: ignore[arg-type]  # its fake
     finally:
         await runner.cleanup()
 

@@ -1,0 +1,1 @@
+"""The alert rules and dashboards, judged by the real Prometheus."""
