@@ -81,6 +81,13 @@ class Metrics:
             ["code"],
             registry=registry,
         )
+        self.tls_renewals = Counter(
+            PREFIX + "tls_renewals_total",
+            "Changes of the certificate's files by outcome: renewed; refused, and the one before "
+            "goes on.",
+            ["outcome"],
+            registry=registry,
+        )
         self.dead_letters = Counter(
             PREFIX + "dead_letters_total",
             "Rejected events by what became of their original: kept, over_rate.",

@@ -16,9 +16,11 @@ import uvicorn
 from gateway.app import Gateway, create_app
 from gateway.config import GatewayConfig
 from gateway.contract.forgotten import Wishes
+from gateway.contract.pem import RenewedContext
 from gateway.edge.cuts import GuardLimits
-from gateway.edge.guard import Guard
+from gateway.edge.guard import LINGER_SECONDS, Guard
 from gateway.edge.keys import KeyRing, KeyStore, KeyStoreError
+from gateway.edge.tls import tls_of
 from gateway.forgotten import WishReader
 from gateway.metrics import Metrics
 from gateway.options import kafka_options, open_spool
@@ -31,6 +33,7 @@ from gateway.workers.crew import Crew
 log = logging.getLogger(__name__)
 
 KEY_REFRESH_SECONDS = 0.5
+TLS_REFRESH_SECONDS = 0.5
 KEEP_ALIVE_SECONDS = 75
 SWEEP_SECONDS = 0.5
 BACKLOG = 2048
@@ -40,16 +43,35 @@ GC_THRESHOLD = 100_000
 class Server(uvicorn.Server):
     """uvicorn's server, told to stop by us: its own signal handling would end with the signal."""
 
-    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
+    def __init__(
+        self, config: uvicorn.Config, on_ready: Callable[[], None], handshake_seconds: float = 5.0
+    ) -> None:
         super().__init__(config)
         self._on_ready = on_ready
+        self._tls_bounds = {
+            "ssl_handshake_timeout": handshake_seconds,
+            "ssl_shutdown_timeout": LINGER_SECONDS,
+        }
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
+        """As uvicorn's for sockets that are given, but a TLS handshake has as long as a head."""
+        config = self.config
+        loop = asyncio.get_running_loop()
+        protocol = partial(
+            config.http_protocol_class, config=config, server_state=self.server_state, app_state={}
+        )
+        bounds = {} if config.ssl is None else self._tls_bounds
+        self.servers = [
+            await loop.create_server(
+                protocol, sock=one, ssl=config.ssl, backlog=config.backlog, **bounds
+            )
+            for one in sockets or ()
+        ]
+        self.started = True
         self._on_ready()
 
 
@@ -84,9 +106,10 @@ async def serve(
     """Serve until `stop` is set, then drain: refuse new connections, end what is in flight,
     close the producer. Each step has its own time. `crew`: this is one of several workers.
 
-    Raises ConfigError when the spool cannot be used.
+    Raises ConfigError when the spool or the certificate cannot be used.
     """
     metrics = Metrics()
+    tls = tls_of(config, metrics)
     keys = KeyRing(KeyStore(Path(config.data)))
     spool = None
     if crew is None and config.spool_bytes:
@@ -97,7 +120,12 @@ async def serve(
     wishes = Wishes()
     app = create_app(config, publisher, keys, metrics, PROTOCOLS, now_ms, page, wishes)
     host, port = listener.getsockname()[:2]
-    server = Server(uvicorn_config(app, config, metrics), lambda: ready(f"http://{host}:{port}"))
+    scheme = "http" if tls is None else "https"
+    server = Server(
+        uvicorn_config(app, config, metrics, tls),
+        lambda: ready(f"{scheme}://{host}:{port}"),
+        config.head_timeout_seconds,
+    )
     _refresh(keys, metrics)
     gc.freeze()
     gc.set_threshold(GC_THRESHOLD)
@@ -108,6 +136,7 @@ async def serve(
             *([tasks.create_task(crew.run(metrics))] if crew is not None else []),
             tasks.create_task(publisher.run()),
             tasks.create_task(_watch(keys, metrics)),
+            *([tasks.create_task(_watch_tls(tls))] if tls is not None else []),
             tasks.create_task(WishReader(kafka_options(config), wishes).run()),
             tasks.create_task(_sweep(server)),
             tasks.create_task(_stop_when(stop, server)),
@@ -120,7 +149,9 @@ async def serve(
             task.cancel()
 
 
-def uvicorn_config(app: Gateway, config: GatewayConfig, metrics: Metrics) -> uvicorn.Config:
+def uvicorn_config(
+    app: Gateway, config: GatewayConfig, metrics: Metrics, tls: RenewedContext | None = None
+) -> uvicorn.Config:
     """The server with the guard as its protocol."""
     limits = GuardLimits(
         head_bytes=config.max_head_bytes,
@@ -148,6 +179,7 @@ def uvicorn_config(app: Gateway, config: GatewayConfig, metrics: Metrics) -> uvi
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=int(config.drain_seconds),
         backlog=BACKLOG,
+        ssl_context_factory=None if tls is None else lambda *_: tls,
     )
 
 
@@ -171,6 +203,12 @@ async def _watch(keys: KeyRing, metrics: Metrics) -> None:
     while True:
         await asyncio.sleep(KEY_REFRESH_SECONDS)
         _refresh(keys, metrics)
+
+
+async def _watch_tls(tls: RenewedContext) -> None:
+    while True:
+        await asyncio.sleep(TLS_REFRESH_SECONDS)
+        tls.renew()
 
 
 def _refresh(keys: KeyRing, metrics: Metrics) -> None:
