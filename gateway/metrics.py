@@ -119,7 +119,8 @@ class Metrics:
         self.kafka_errors = Counter(
             PREFIX + "kafka_errors_total",
             "Batches that a broker did not take, by its error; `connection`: requests without an "
-            "answer; `connect`: brokers that could not be reached.",
+            "answer; `connect`: brokers that could not be reached; `refused`: brokers that did not "
+            "let us in.",
             ["error"],
             registry=registry,
         )

@@ -42,7 +42,8 @@ async def run_store(
 ) -> None:
     """Hand events to the store of this Kafka cluster until `stop` is set, as the group of `config`.
 
-    Raises KafkaError when Kafka is not there at the start, Stopped when an operator must act.
+    Raises KafkaError when Kafka is not there at the start, Misconfigured when it does not let us
+    in, Stopped when an operator must act.
     """
     kafka = await KafkaClients.start(config, instance)
     try:
@@ -57,7 +58,12 @@ async def run_store(
         rules = FetchRules(config.drain_seconds, config.stall_seconds, instance)
         fetcher = Fetcher(rules, kafka.consumer, offsets, make, assembly.metrics, on_ready)
         kafka.consumer.subscribe([APP_EVENTS.name], listener=fetcher)
-        await fetcher.run(stop)
+        allowed = asyncio.create_task(kafka.watch())
+        allowed.add_done_callback(fetcher.watch_ended)
+        try:
+            await fetcher.run(stop)
+        finally:
+            allowed.cancel()
     finally:
         await kafka.close()
 

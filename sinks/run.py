@@ -127,13 +127,16 @@ async def _consume(
     )
     serving = asyncio.create_task(health.serve()) if config.metrics_port else None
     watching = asyncio.create_task(work.gate.watch())
-    watching.add_done_callback(fetcher.watch_ended)
+    allowed = asyncio.create_task(work.kafka.watch())
+    for task in (watching, allowed):
+        task.add_done_callback(fetcher.watch_ended)
     consumer.subscribe([table.topic for table in TABLES], listener=fetcher)
     try:
         await fetcher.run(stop)
         log.info("drained")
     finally:
         watching.cancel()
+        allowed.cancel()
         await work.letters.close()
         if serving is not None:
             health.should_exit = True

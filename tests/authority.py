@@ -42,7 +42,9 @@ class Authority:
 
     def issue(self, *names: str, common_name: str | None = None) -> Pair:
         """For `names`, or for loopback."""
-        issued = self._ca.issue_cert(*(names or ("127.0.0.1", "localhost")), common_name=common_name)
+        issued = self._ca.issue_cert(
+            *(names or ("127.0.0.1", "localhost")), common_name=common_name
+        )
         key = load_pem_private_key(issued.private_key_pem.bytes(), None)
         chain = b"".join(one.bytes() for one in issued.cert_chain_pems)
         return Pair(chain, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))

@@ -20,7 +20,8 @@ from aiokafka.errors import KafkaError, for_code
 from aiokafka.protocol.transaction import InitProducerIdRequest
 from msgspec import Struct
 
-from gateway.publish.connection import ProduceConnection
+from gateway.contract.kafka_refusal import knock, why_refused
+from gateway.publish.connection import ProduceConnection, RefusedByKafka
 from gateway.publish.produce import API_KEY, API_VERSION
 from gateway.publish.records import Producer
 
@@ -64,6 +65,11 @@ class Cluster:
         except (KafkaError, OSError, TimeoutError) as error:
             raise ClusterError(f"Kafka cannot be reached: {_text(error)}") from None
         self._check_topics()
+
+    async def why_refused(self) -> str | None:
+        """Whether Kafka is there and will not have us; its client does not tell."""
+        seconds = self._options.request_timeout_ms / 1000
+        return await knock(self._options.bootstrap, self._options.security, create_conn, seconds)
 
     async def refresh(self) -> None:
         """Ask for the leaders again. Raises ClusterError when nobody answers in time."""
@@ -114,7 +120,8 @@ class Cluster:
         self.metadata_wanted.set()
 
     async def dial(self, node: int, connection: ProduceConnection) -> None:
-        """Connect to a node, and let `connection` have the transport. Raises ConnectionError."""
+        """Connect to a node, and let `connection` have the transport. Raises ConnectionError, of
+        it RefusedByKafka."""
         broker = self._client.cluster.broker_metadata(node)
         if broker is None:
             raise ConnectionError(f"broker {node} is not known")
@@ -128,6 +135,8 @@ class Cluster:
                     **self._options.security,
                 )
         except (KafkaError, OSError, TimeoutError) as error:
+            if (reason := why_refused(error)) is not None:
+                raise RefusedByKafka(reason) from None
             raise ConnectionError(_text(error)) from None
         lowest, highest = dialled._versions.get(API_KEY, (0, 0))
         if not lowest <= API_VERSION <= highest:

@@ -31,10 +31,15 @@ log = logging.getLogger(__name__)
 SWEEP_SECONDS = 0.1
 PROBE_SECONDS = 2.0  # readiness must be true also without traffic
 RETRY_SECONDS = 0.5
+REFUSED_SECONDS = 30.0  # the longest wait before Kafka is asked again whether it lets us in
 STALE_AFTER = 3  # refreshes that nobody answered: the brokers may have moved
 KNOWN_KEYS = 100_000  # whose lane is kept in mind
 
 _DEAD = (topics.APP_EVENTS_DEAD.name, topics.APP_EVENTS_DEAD.partitions)
+
+
+class Refused(ClusterError):
+    """Kafka is there and will not have us. The text names the option to mend."""
 
 
 class KafkaOptions(Struct, frozen=True, kw_only=True):
@@ -157,13 +162,20 @@ class KafkaPublisher:
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._sweep())
+                wait = RETRY_SECONDS
                 while True:
                     try:
                         await self._use_a_cluster()
+                    except Refused as error:
+                        self._unready = str(error)
+                        wait = min(wait * 2, REFUSED_SECONDS)
+                        self.failed("refused")
+                        log.error("Kafka refuses us, again in %g s: %s", wait, error)  # noqa: TRY400
                     except ClusterError as error:
                         self._unready = str(error)
+                        wait = RETRY_SECONDS
                         log.warning("%s", error)
-                    await asyncio.sleep(RETRY_SECONDS)
+                    await asyncio.sleep(wait)
         finally:
             await self._sender.close()
 
@@ -200,7 +212,8 @@ class KafkaPublisher:
                 self._to_spool(self._spool, lane, part, is_trip=True)
 
     async def _use_a_cluster(self) -> None:
-        """Open a view of the cluster and keep it fresh until it is stale. Raises ClusterError."""
+        """Open a view of the cluster and keep it fresh until it is stale. Raises ClusterError, of it
+        Refused."""
         options = ClusterOptions(
             bootstrap=self._options.bootstrap,
             request_timeout_ms=self._options.request_timeout_ms,
@@ -208,6 +221,8 @@ class KafkaPublisher:
         )
         cluster = Cluster(options, self._expected)
         try:
+            if (reason := await cluster.why_refused()) is not None:
+                raise Refused(reason)
             await cluster.open()
             self._cluster = cluster
             failures = 0

@@ -14,6 +14,7 @@ from aiokafka.structs import ConsumerRecord
 
 from sinks.deadletter import DeadLetterWriter
 from sinks.deadline import deadline
+from sinks.kafka_clients import check_access
 from sinks.legacy import mapping as rows
 from sinks.legacy.config import LegacyConfig
 from sinks.legacy.poster import Poster, TooLarge
@@ -58,6 +59,7 @@ async def run_legacy(
     )
     stopping = asyncio.create_task(_stop_waits(stop, patience))
     try:
+        await check_access(reach)
         async with asyncio.timeout(START_SECONDS):
             await consumer.start()
         on_ready()

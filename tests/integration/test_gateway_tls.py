@@ -91,7 +91,11 @@ def test_events_are_taken_over_https_on_one_connection(gateway: Secured) -> None
 
 @pytest.mark.parametrize(
     ("version", "is_good"),
-    [(ssl.TLSVersion.TLSv1_1, False), (ssl.TLSVersion.TLSv1_2, True), (ssl.TLSVersion.TLSv1_3, True)],
+    [
+        (ssl.TLSVersion.TLSv1_1, False),
+        (ssl.TLSVersion.TLSv1_2, True),
+        (ssl.TLSVersion.TLSv1_3, True),
+    ],
 )
 @pytest.mark.filterwarnings("ignore:ssl.TLSVersion.TLSv1_1 is deprecated")
 def test_tls_begins_at_1_2(gateway: Secured, version: ssl.TLSVersion, is_good: bool) -> None:
@@ -179,8 +183,10 @@ def test_all_workers_show_the_new_certificate(tmp_path: Path) -> None:
             assert client.post("/v1/events", json=make_batch()).status_code == 200
         gateway.renew(later)
         wait_until(
-            lambda: all(gateway.is_trusted_by(later) for _ in range(8))
-            and gateway.renewals(later, "renewed") == 2,
+            lambda: (
+                all(gateway.is_trusted_by(later) for _ in range(8))
+                and gateway.renewals(later, "renewed") == 2
+            ),
             what="the new certificate of both workers",
         )
     finally:
