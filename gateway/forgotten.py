@@ -57,7 +57,7 @@ class WishReader:
             try:
                 if await self._exists():
                     await self._follow()
-                trouble = f"topic {APP_FORGOTTEN.name} is not there; provision makes it"
+                trouble = f"topic {APP_FORGOTTEN.name} is not there, or not for us to read"
             except (KafkaError, OSError, TimeoutError) as error:
                 trouble = type(error).__name__
             if trouble != told:

@@ -14,14 +14,22 @@ from tests.authority import Authority
 from tests.kafka import KafkaUnderTest
 from tests.relay import Relay
 
-PLAIN_USERS = ("gateway", "sink", "alerts", "legacy", "operator", "nobody")  # by the SASL mechanism
+PLAIN_USERS = (
+    "gateway",
+    "sink",
+    "alerts",
+    "legacy",
+    "operator",
+    "reader",
+    "provision",
+)  # by the SASL mechanism
 PLAIN_PASSWORD = "plain-password"
 ALLOW_ALL = (("allow.everyone.if.no.acl.found", "true"),)
 
 
 class SecuredKafka(KafkaUnderTest):
-    """`bootstrap` is the administrator's plain listener; `sasl`, where `relay` counts connections, and
-    `tls` are for our processes.
+    """`bootstrap` is the administrator's plain listener; `sasl`, where `relay` counts connections,
+    and `tls` are for our processes.
 
     Its certificate lies in `certificate_file` and may be replaced before a restart.
     """

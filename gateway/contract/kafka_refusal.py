@@ -1,7 +1,7 @@
-"""Why Kafka does not let us in, in the words of our options: for one clear error in place of many.
+"""Why Kafka does not let us in, in the words of our options: one clear error in place of many.
 
-Told apart are a broker that is not there, which comes back by itself, and one that refuses us, which
-an operator must mend.
+Told apart are a broker that is not there, which comes back by itself, and one that refuses us,
+which an operator must mend.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ from aiokafka.errors import KafkaError, for_code
 from aiokafka.protocol.transaction import InitProducerIdRequest
 from msgspec import Struct
 
-from gateway.contract.kafka_refusal import knock, why_refused
+from gateway.contract.kafka_refusal import ACLS, knock, why_refused
 from gateway.publish.connection import ProduceConnection, RefusedByKafka
 from gateway.publish.produce import API_KEY, API_VERSION
 from gateway.publish.records import Producer
@@ -39,6 +39,10 @@ class ClusterOptions(Struct, frozen=True, kw_only=True):
 
 class ClusterError(Exception):
     """The cluster cannot be used now. The text says why."""
+
+
+class Refused(ClusterError):
+    """Kafka is there and will not have us. The text says what to mend."""
 
 
 class Cluster:
@@ -86,6 +90,9 @@ class Cluster:
 
     def _check_topics(self) -> None:
         """A changed partition count would move devices to other partitions, out of order."""
+        for topic in self._expected:
+            if topic in self._client.cluster.unauthorized_topics:
+                raise Refused(f"topic {topic} is forbidden to us; {ACLS}")
         for topic, expected in self._expected.items():
             found = len(self._client.cluster.partitions_for_topic(topic) or ())
             if found != expected:
@@ -106,7 +113,10 @@ class Cluster:
         except (KafkaError, OSError, TimeoutError) as error:
             raise ClusterError(f"no producer id: {_text(error)}") from None
         if answer.error_code:
-            raise ClusterError(f"no producer id: {for_code(answer.error_code).__name__}")
+            error = for_code(answer.error_code)
+            if (reason := why_refused(error())) is not None:
+                raise Refused(f"no producer id: {reason}")
+            raise ClusterError(f"no producer id: {error.__name__}")
         return Producer(answer.producer_id, answer.producer_epoch)
 
     def leader(self, topic: str, partition: int) -> int | None:

@@ -18,7 +18,7 @@ from msgspec import Struct
 from gateway.contract import topics
 from gateway.contract.record import Run, partition_of
 from gateway.metrics import Metrics
-from gateway.publish.cluster import Cluster, ClusterError, ClusterOptions
+from gateway.publish.cluster import Cluster, ClusterError, ClusterOptions, Refused
 from gateway.publish.lane import NEVER, Lane, Part, Post, split
 from gateway.publish.produce import Place
 from gateway.publish.publisher import IN_SPOOL, Outcome, Settle
@@ -36,10 +36,6 @@ STALE_AFTER = 3  # refreshes that nobody answered: the brokers may have moved
 KNOWN_KEYS = 100_000  # whose lane is kept in mind
 
 _DEAD = (topics.APP_EVENTS_DEAD.name, topics.APP_EVENTS_DEAD.partitions)
-
-
-class Refused(ClusterError):
-    """Kafka is there and will not have us. The text names the option to mend."""
 
 
 class KafkaOptions(Struct, frozen=True, kw_only=True):
@@ -212,8 +208,10 @@ class KafkaPublisher:
                 self._to_spool(self._spool, lane, part, is_trip=True)
 
     async def _use_a_cluster(self) -> None:
-        """Open a view of the cluster and keep it fresh until it is stale. Raises ClusterError, of it
-        Refused."""
+        """Open a view of the cluster and keep it fresh until it is stale.
+
+        Raises ClusterError, of it Refused.
+        """
         options = ClusterOptions(
             bootstrap=self._options.bootstrap,
             request_timeout_ms=self._options.request_timeout_ms,
@@ -230,6 +228,8 @@ class KafkaPublisher:
                 try:
                     await self._tend(cluster)
                     failures = 0
+                except Refused:
+                    raise
                 except ClusterError as error:
                     failures += 1
                     self._unready = str(error)

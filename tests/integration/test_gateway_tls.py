@@ -3,7 +3,6 @@ acknowledges lies in its spool."""
 
 from __future__ import annotations
 
-import socket
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
