@@ -86,6 +86,9 @@ class WishReader:
             auto_offset_reset="earliest",
             request_timeout_ms=self._timeout_ms,
             fetch_max_wait_ms=POLL_MS,
+            retry_backoff_ms=int(
+                RETRY_SECONDS * 1000
+            ),  # where Kafka has gone, or lets us in no more
         )
         try:
             async with asyncio.timeout(self._timeout_ms / 1000):

@@ -1,4 +1,4 @@
-"""telemetry-infra: up, down, status, provision, acls. Arguments, environment, signals, exit codes."""
+"""telemetry-infra: up, down, status, provision, acls. Arguments, environment, signals, codes."""
 
 from __future__ import annotations
 

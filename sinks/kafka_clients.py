@@ -78,12 +78,12 @@ class KafkaClients:
     @classmethod
     async def start(cls, config: SinkConfig, instance: str | None) -> KafkaClients:
         """Raises KafkaError, OSError, TimeoutError, Misconfigured."""
+        await check_access(reach(config))
         admin = AIOKafkaAdminClient(
             **reach(config),
             request_timeout_ms=config.kafka_request_timeout_ms,
         )
         consumer = _consumer(config, instance)
-        await check_access(reach(config))
         try:
             async with asyncio.timeout(config.kafka_request_timeout_ms / 1000):
                 await admin.start()

@@ -77,7 +77,7 @@ async def _until(stop: asyncio.Event, attempt: Callable[[], Awaitable[T]], what:
     while not stop.is_set():
         try:
             return await attempt()
-        except Misconfigured as error:
+        except (Misconfigured, sql.Denied) as error:
             raise Stopped(str(error)) from None
         except (sql.Unreachable, Retryable, KafkaError, OSError, TimeoutError) as error:
             log.warning("%s is not there yet: %s", what, str(error) or type(error).__name__)
@@ -101,6 +101,7 @@ class _ClickHouse(Struct, frozen=True):
             url=config.clickhouse_url,
             user=config.clickhouse_user,
             password=config.clickhouse_password,
+            ca_path=config.clickhouse_ca_path,
             timeout_seconds=config.insert_timeout_seconds,
         )
         client = await sql.connect(server)

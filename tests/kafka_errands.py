@@ -35,6 +35,7 @@ from sinks.letters.dead_topic import DeadTopic
 from sinks.rebuild.log_reader import LogReader
 from sinks.sink import Bad, BadCode, Polled
 from sinks.wishes import read_wishes, write_wish
+from tests.kafka import until
 from tests.sending import record
 
 Errand = Callable[[KafkaAccess], Awaitable[None]]
@@ -62,8 +63,7 @@ async def gateway(access: KafkaAccess) -> None:
             one = record("acl")
             publisher.submit([Run(topic, one.key, [one.value])], settled.put_nowait)
             assert (await settled.get()).kept is not None, topic
-        while not wishes.stops("acl", "device-1", ""):
-            await asyncio.sleep(0.05)
+        await until(lambda: wishes.stops("acl", "device-1", ""))
     finally:
         await _end(living)
 

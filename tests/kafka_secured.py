@@ -38,7 +38,8 @@ class SecuredKafka(KafkaUnderTest):
         super().__init__(folder)
         self.authority = Authority(folder / "ca")
         self.certificate_file = folder / "broker.pem"
-        self.authority.issue().write_both(self.certificate_file)
+        self.ca_file = folder / "clients-ca.pem"
+        self.renew(self.authority)
         sasl_port, tls_port = free_ports(2)
         self.relay = Relay(sasl_port)
         self.sasl, self.tls = self.relay.address, f"{HOST}:{tls_port}"
@@ -57,7 +58,7 @@ class SecuredKafka(KafkaUnderTest):
             ("ssl.keystore.type", "PEM"),
             ("ssl.keystore.location", str(self.certificate_file)),
             ("ssl.truststore.type", "PEM"),
-            ("ssl.truststore.location", str(self.authority.ca_file)),
+            ("ssl.truststore.location", str(self.ca_file)),
             ("listener.name.ssl.ssl.client.auth", "required"),
             ("ssl.principal.mapping.rules", "RULE:^.*CN=([^,]+).*$/$1/,DEFAULT"),
             ("sasl.enabled.mechanisms", "PLAIN,SCRAM-SHA-256,SCRAM-SHA-512"),
@@ -78,6 +79,13 @@ class SecuredKafka(KafkaUnderTest):
         )
         self.broker = structs.replace(self.broker, settings=settings)
         local_kafka.prepare(self.broker)
+
+    def renew(self, authority: Authority) -> None:
+        """Give the broker a certificate of another authority, and trust its clients by it, from the
+        next start on."""
+        self.authority = authority
+        authority.issue().write_both(self.certificate_file)
+        self.ca_file.write_bytes(authority.ca_file.read_bytes())
 
     def restart(self) -> None:
         self.kill()

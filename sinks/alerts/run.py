@@ -128,4 +128,5 @@ def _server(config: AlertsConfig) -> sql.Server:
         url=config.clickhouse_url,
         user=config.clickhouse_user,
         password=config.clickhouse_password,
+        ca_path=config.clickhouse_ca_path,
     )
