@@ -119,11 +119,11 @@ def _denied_by(error: BaseException) -> str | None:
     """The option that an operator must mend."""
     one: BaseException | None = error
     while one is not None:
+        if isinstance(one, aiohttp.ClientConnectorCertificateError):
+            one = one.certificate_error  # it is one of ssl's by its class, and has nothing of them
+            continue
         if isinstance(one, ssl.SSLCertVerificationError):
             return "URL" if one.verify_code in OTHER_NAMES else "CA_PATH"
-        if isinstance(one, aiohttp.ClientConnectorCertificateError):
-            one = one.certificate_error
-            continue
         one = one.__cause__ or one.__context__
     return "PASSWORD" if "(AUTHENTICATION_FAILED)" in str(error) else None
 
