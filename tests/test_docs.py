@@ -47,11 +47,13 @@ ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 REFERENCE = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
 ARCHITECTURE = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+SECURITY = (ROOT / "docs" / "SECURITY-SETUP.md").read_text(encoding="utf-8")
 CONSUMERS = (ROOT / "docs" / "CONSUMERS.md").read_text(encoding="utf-8")
 PAGES = {
     "README.md": README,
     "docs/reference.md": REFERENCE,
     "docs/CONSUMERS.md": CONSUMERS,
+    "docs/SECURITY-SETUP.md": SECURITY,
     "ARCHITECTURE.md": ARCHITECTURE,
 }
 

@@ -249,7 +249,7 @@ def test_a_sink_that_is_kept_out_later_ends_and_says_why(path: Path_) -> None:
     kafka.restart()
 
     wait_until(sink.is_dead, 60, "the end of the sink")
-    open('/tmp/tries','w').write(str(kafka.relay.connections-before))
+    open("/tmp/tries", "w").write(str(kafka.relay.connections - before))
     assert kafka.relay.connections - before < MOST_TRIES
     assert sink.popen.returncode == 1
     assert sink.log_file.read_text().splitlines()[-1] == f"telemetry-sink: {REFUSED}"
