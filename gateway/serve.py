@@ -10,6 +10,7 @@ import socket
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 
@@ -61,10 +62,9 @@ class Server(uvicorn.Server):
         """As uvicorn's for sockets that are given, but a TLS handshake has as long as a head."""
         config = self.config
         loop = asyncio.get_running_loop()
-        protocol = partial(
-            config.http_protocol_class, config=config, server_state=self.server_state, app_state={}
-        )
-        bounds = {} if config.ssl is None else self._tls_bounds
+        make: Callable[..., asyncio.Protocol] = config.http_protocol_class
+        protocol = partial(make, config=config, server_state=self.server_state, app_state={})
+        bounds: dict[str, Any] = {} if config.ssl is None else self._tls_bounds
         self.servers = [
             await loop.create_server(
                 protocol, sock=one, ssl=config.ssl, backlog=config.backlog, **bounds

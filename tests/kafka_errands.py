@@ -12,7 +12,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from msgspec import structs
 
 from gateway.config import GatewayConfig
-from gateway.contract.forgotten import Wish, Wishes, mark_of
+from gateway.contract.forgotten import Kind, Wish, Wishes, mark_of
 from gateway.contract.kafka_access import KafkaAccess
 from gateway.contract.record import Run
 from gateway.contract.topics import APP_ALERTS_STATE, APP_EVENTS, APP_EVENTS_DEAD
@@ -175,7 +175,7 @@ async def _consume(access: KafkaAccess, topic: str, group: str) -> None:
 
 
 def a_wish() -> tuple[str, Wish]:
-    return mark_of("acl", "device", "device-1"), Wish("acl", "device", now_ms())
+    return mark_of("acl", Kind.DEVICE, "device-1"), Wish("acl", Kind.DEVICE, now_ms())
 
 
 def _bad() -> Bad:

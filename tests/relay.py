@@ -20,8 +20,15 @@ class Relay:
         self._sockets: set[socket.socket] = {self._listener}
         threading.Thread(target=self._accept, daemon=True).start()
 
+    def cut(self) -> None:
+        """End every connection; new ones are welcome."""
+        self._end(self._sockets - {self._listener})
+
     def close(self) -> None:
-        for one in list(self._sockets):
+        self._end(self._sockets)
+
+    def _end(self, sockets: set[socket.socket]) -> None:
+        for one in list(sockets):
             with contextlib.suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)
             one.close()

@@ -113,10 +113,10 @@ class Cluster:
         except (KafkaError, OSError, TimeoutError) as error:
             raise ClusterError(f"no producer id: {_text(error)}") from None
         if answer.error_code:
-            error = for_code(answer.error_code)
-            if (reason := why_refused(error())) is not None:
+            found = for_code(answer.error_code)
+            if (reason := why_refused(found())) is not None:
                 raise Refused(f"no producer id: {reason}")
-            raise ClusterError(f"no producer id: {error.__name__}")
+            raise ClusterError(f"no producer id: {found.__name__}")
         return Producer(answer.producer_id, answer.producer_epoch)
 
     def leader(self, topic: str, partition: int) -> int | None:

@@ -16,6 +16,7 @@ from uuid import uuid4
 import pytest
 
 from gateway.contract.dead_letter import DeadLetter
+from gateway.contract.forgotten import Kind
 from sinks.clickhouse import dead_letters, sql, trace
 from sinks.clickhouse.checks import check_tables
 from sinks.clickhouse.forget import Forgetter, Who
@@ -151,7 +152,7 @@ def _params(name: str) -> dict[str, str]:
 
 async def operator(client: sql.AsyncClient) -> None:
     """What `replay` and `forget` do, but for the log."""
-    await Forgetter(client).run(Who("demo", "device", "device-1", None))
+    await Forgetter(client).run(Who("demo", Kind.DEVICE, "device-1", None))
     shadow, pauses, replay = Shadow(client), ClickHousePauses(client), uuid4().hex
     await shadow.make(replay, {})
     begun = await shadow.begun()
@@ -174,7 +175,7 @@ def _event() -> Row:
 
 def _letter() -> Row:
     headers = DeadLetter(source="gateway", code="missing_field", text="x").to_headers()
-    row = read_dead_letter(Polled(0, b"k", b"{}", 1_795_497_600_000, headers))
+    row = read_dead_letter(Polled(0, b"k", b"{}", 1_795_497_600_000, tuple(headers)))
     assert isinstance(row, Row)
     return row
 
