@@ -41,7 +41,7 @@ async def check_access(reach: Mapping[str, Any], seconds: float = KNOCK_SECONDS)
 
 
 async def watch_access(admin: AIOKafkaAdminClient, reach: Mapping[str, Any]) -> None:
-    """See to it, until cancelled, that Kafka lets us in. Its consumer would knock for ever, ten
+    """See to it, until cancelled, that Kafka lets us in. Its consumer would knock for ever, several
     times a second. Raises Misconfigured.
 
     A broker that is just starting may not know its users yet: so it is asked twice.

@@ -30,8 +30,6 @@ ALLOW_ALL = (("allow.everyone.if.no.acl.found", "true"),)
 class SecuredKafka(KafkaUnderTest):
     """`bootstrap` is the administrator's plain listener; `sasl`, where `relay` counts connections,
     and `tls` are for our processes.
-
-    Its certificate lies in `certificate_file` and may be replaced before a restart.
     """
 
     def __init__(self, folder: Path, *, has_acls: bool) -> None:
@@ -39,7 +37,7 @@ class SecuredKafka(KafkaUnderTest):
         self.authority = Authority(folder / "ca")
         self.certificate_file = folder / "broker.pem"
         self.ca_file = folder / "clients-ca.pem"
-        self.renew(self.authority)
+        self._certify(self.authority)
         sasl_port, tls_port = free_ports(2)
         self.relay = Relay(sasl_port)
         self.sasl, self.tls = self.relay.address, f"{HOST}:{tls_port}"
@@ -81,15 +79,15 @@ class SecuredKafka(KafkaUnderTest):
         local_kafka.prepare(self.broker)
 
     def renew(self, authority: Authority) -> None:
-        """Give the broker a certificate of another authority, and trust its clients by it, from the
-        next start on."""
+        """Restart it with a certificate of another authority, by which it trusts its clients too."""
+        super().stop()
+        self._certify(authority)
+        self.start()
+
+    def _certify(self, authority: Authority) -> None:
         self.authority = authority
         authority.issue().write_both(self.certificate_file)
         self.ca_file.write_bytes(authority.ca_file.read_bytes())
-
-    def restart(self) -> None:
-        self.kill()
-        self.start()
 
     def tool(self, main_class: str, *arguments: str) -> None:
         """Run one of Kafka's own tools as the administrator."""

@@ -26,7 +26,7 @@ from tests.kafka_secured import PLAIN_PASSWORD, SecuredKafka
 from tests.processes import GatewayProcess, Process, add_key
 
 MOST_OF_A_GATEWAY = 8  # connections within two waits: of the publisher, and to read wishes
-MOST_OF_A_SINK = 5  # until it has given up: its consumer knocks for ten seconds
+MOST_OF_A_SINK = 200  # until it has given up: its consumer knocks a few times a second
 PASSWORD = "first-password"
 REFUSED = "TELEMETRY_KAFKA_SASL_PASSWORD: the broker knows no such user with this password"
 
@@ -207,10 +207,8 @@ def test_new_certificates_on_both_sides_need_no_restart_of_ours(
         path.assert_an_event_arrives(gateway)
 
         later = Authority(tmp_path / "later")
-        path.kafka.kill()
-        path.kafka.renew(later)
         path.trust(later)
-        path.kafka.start()
+        path.kafka.renew(later)
         path.assert_an_event_arrives(gateway)
         for log in (gateway.log_file, sink.log_file):
             assert "new connections to Kafka use the new certificates" in log.read_text()
