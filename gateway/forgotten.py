@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 
 TEXT = "who sends this asked to be forgotten"
 RETRY_SECONDS = 5.0
+RETRY_MS = 5_000  # between tries of a consumer that Kafka has left, or lets in no more
 CLOSE_SECONDS = 1.0  # a drain waits for it
 POLL_MS = 1_000
 
@@ -86,9 +87,7 @@ class WishReader:
             auto_offset_reset="earliest",
             request_timeout_ms=self._timeout_ms,
             fetch_max_wait_ms=POLL_MS,
-            retry_backoff_ms=int(
-                RETRY_SECONDS * 1000
-            ),  # where Kafka has gone, or lets us in no more
+            retry_backoff_ms=RETRY_MS,
         )
         try:
             async with asyncio.timeout(self._timeout_ms / 1000):

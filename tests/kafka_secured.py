@@ -24,7 +24,6 @@ PLAIN_USERS = (
     "provision",
 )  # by the SASL mechanism
 PLAIN_PASSWORD = "plain-password"
-ALLOW_ALL = (("allow.everyone.if.no.acl.found", "true"),)
 
 
 class SecuredKafka(KafkaUnderTest):
@@ -32,7 +31,7 @@ class SecuredKafka(KafkaUnderTest):
     and `tls` are for our processes.
     """
 
-    def __init__(self, folder: Path, *, has_acls: bool) -> None:
+    def __init__(self, folder: Path) -> None:
         super().__init__(folder)
         self.authority = Authority(folder / "ca")
         self.certificate_file = folder / "broker.pem"
@@ -73,13 +72,12 @@ class SecuredKafka(KafkaUnderTest):
             ),
             ("authorizer.class.name", "org.apache.kafka.metadata.authorizer.StandardAuthorizer"),
             ("super.users", "User:ANONYMOUS"),
-            *(() if has_acls else ALLOW_ALL),
         )
         self.broker = structs.replace(self.broker, settings=settings)
         local_kafka.prepare(self.broker)
 
     def renew(self, authority: Authority) -> None:
-        """Restart it with a certificate of another authority, by which it trusts its clients too."""
+        """Restart it with a certificate of another authority, by which it trusts clients too."""
         super().stop()
         self._certify(authority)
         self.start()

@@ -11,6 +11,8 @@ import ssl
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any, Protocol
 
+from gateway.contract.pem import OTHER_NAMES
+
 PREFIX = "TELEMETRY_KAFKA_"
 ACLS = "`telemetry-infra acls` says what each process needs"
 REFUSALS = {  # by Kafka's error codes
@@ -24,7 +26,6 @@ REFUSALS = {  # by Kafka's error codes
     65: f"the producer may not write; {ACLS}",
 }
 TLS_ALERT = 0x1503  # the first bytes of what a TLS server says to whoever speaks none
-OTHER_NAMES = (62, 64)  # OpenSSL's: the certificate is for another host, for another address
 
 
 class Connection(Protocol):
@@ -41,9 +42,8 @@ def why_refused(error: BaseException) -> str | None:
     for one in _chain(error):
         if isinstance(one, ssl.SSLCertVerificationError):
             if one.verify_code in OTHER_NAMES:
-                return f"{PREFIX}BOOTSTRAP: the broker's certificate is not for this name: " + (
-                    one.verify_message
-                )
+                said = one.verify_message
+                return f"{PREFIX}BOOTSTRAP: the broker's certificate is not for this name: {said}"
             return f"{PREFIX}SSL_CA_PATH: it does not vouch for the broker: {one.verify_message}"
         if isinstance(one, ssl.SSLError):
             reason = one.reason or str(one)

@@ -11,6 +11,8 @@ import ssl
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
+OTHER_NAMES = (62, 64)  # OpenSSL's: a certificate is for another host, for another address
+
 State = tuple[tuple[int, int, int] | None, ...]
 
 
@@ -24,7 +26,8 @@ class PemError(Exception):
 
 class RenewedContext(ssl.SSLContext):
     """A context that makes each connection by what `files` hold: `build` is called again when
-    they have changed. What it refuses changes nothing, and is told to `on_refused` once.
+    they have changed. What it refuses changes nothing. `on_change` hears of each change: why it was
+    refused, or None.
 
     Event loops make connections by `wrap_bio` alone, so that is where the newest one comes in.
     """

@@ -27,7 +27,7 @@ from gateway.publish.records import Producer
 
 log = logging.getLogger(__name__)
 
-PROBE_SECONDS = 5.0  # for an answer to the question who leads
+PROBE_SECONDS = 5.0  # for an answer to the question who leads, or whether we are let in
 NO_TRANSACTION_MS = 60_000  # asked for, and without meaning where there is no transactional id
 
 
@@ -72,7 +72,7 @@ class Cluster:
 
     async def why_refused(self) -> str | None:
         """Whether Kafka is there and will not have us; its client does not tell."""
-        seconds = self._options.request_timeout_ms / 1000
+        seconds = min(PROBE_SECONDS, self._options.request_timeout_ms / 1000)
         return await knock(self._options.bootstrap, self._options.security, create_conn, seconds)
 
     async def refresh(self) -> None:

@@ -219,9 +219,7 @@ class KafkaPublisher:
         )
         cluster = Cluster(options, self._expected)
         try:
-            if (reason := await cluster.why_refused()) is not None:
-                raise Refused(reason)
-            await cluster.open()
+            await self._open(cluster)
             self._cluster = cluster
             failures = 0
             while failures < STALE_AFTER:
@@ -239,6 +237,17 @@ class KafkaPublisher:
         finally:
             self._cluster = None
             await cluster.close()
+
+    async def _open(self, cluster: Cluster) -> None:
+        """Raises ClusterError, of it Refused."""
+        try:
+            await cluster.open()
+        except Refused:
+            raise
+        except ClusterError:
+            if (reason := await cluster.why_refused()) is not None:
+                raise Refused(reason) from None
+            raise
 
     async def _tend(self, cluster: Cluster) -> None:
         """Give the sender what it waits for, then wait until something is wanted."""

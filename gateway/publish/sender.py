@@ -70,7 +70,7 @@ class _Broker:
         self.correlation_id = 0
         self.sent_at = 0.0
         self.not_before = 0.0  # after a failed dial, or when it throttles us
-        self.refusals = 0  # in a row
+        self.refused_wait = 0.0  # the newest of several refusals in a row
 
 
 class SenderOptions(Struct, frozen=True, kw_only=True):
@@ -217,8 +217,7 @@ class Sender:
             await self._brokers.dial(broker.node, connection)
         except RefusedByKafka as error:
             first, most = REFUSED_SECONDS
-            wait = min(first * 2**broker.refusals, most)
-            broker.refusals += 1
+            broker.refused_wait = wait = min(broker.refused_wait * 2 or first, most)
             log.error("broker %d, again in %g s: %s", broker.node, wait, error)  # noqa: TRY400
             self._counters.failed("refused")
             broker.not_before = time.monotonic() + wait
@@ -228,7 +227,7 @@ class Sender:
             broker.not_before = time.monotonic() + DIAL_AGAIN_SECONDS
             self._brokers.want_metadata()
         else:
-            broker.refusals = 0
+            broker.refused_wait = 0.0
             broker.connection = None if connection.is_lost else connection
         finally:
             broker.dialling = None

@@ -28,7 +28,7 @@ FAILS_SECONDS = 3.0  # for an errand that cannot be run
 
 @pytest.fixture(scope="module")
 def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecuredKafka]:
-    broker = SecuredKafka(tmp_path_factory.mktemp("kafka"), has_acls=True)
+    broker = SecuredKafka(tmp_path_factory.mktemp("kafka"))
     broker.start()
     asyncio.run(_fill(broker.bootstrap))
     yield broker

@@ -108,7 +108,7 @@ class Path_:
 
 @pytest.fixture(scope="module")
 def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecuredKafka]:
-    broker = SecuredKafka(tmp_path_factory.mktemp("kafka"), has_acls=True)
+    broker = SecuredKafka(tmp_path_factory.mktemp("kafka"))
     broker.start()
     provision_topics(ProvisionOptions(bootstrap=broker.bootstrap, replication_factor=1))
     named = [(f"User:{one}", acl) for one in ("gateway", "sink") for acl in ACLS[one]]
