@@ -83,6 +83,7 @@ class Path_:
             "TELEMETRY_CLICKHOUSE_USER": self.clickhouse.user,
             "TELEMETRY_CLICKHOUSE_PASSWORD": self.clickhouse.password,
             "TELEMETRY_SINK_CHUNK_AGE_SECONDS": "0.3",
+            "TELEMETRY_SINK_DRAIN_SECONDS": "2",
         }
         return Process(["sinks", "run"], environment, "sink ready", self.folder / "sink.log")
 
