@@ -340,4 +340,6 @@ class Guard(HttpToolsProtocol):
         self._left = LINGER_BYTES
         if self._raw.can_write_eof():
             self._raw.write_eof()
-        self.flow.resume_reading()  # over TLS, which has no half of a close, until it leaves
+            self.flow.resume_reading()
+        else:
+            self._raw.close()

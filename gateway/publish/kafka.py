@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 SWEEP_SECONDS = 0.1
 PROBE_SECONDS = 2.0  # readiness must be true also without traffic
 RETRY_SECONDS = 0.5
-REFUSED_SECONDS = 30.0  # the longest wait before Kafka is asked again whether it lets us in
+REFUSED_SECONDS = 15.0  # the longest wait before Kafka is asked again whether it lets us in
 STALE_AFTER = 3  # refreshes that nobody answered: the brokers may have moved
 KNOWN_KEYS = 100_000  # whose lane is kept in mind
 

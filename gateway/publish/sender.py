@@ -28,7 +28,7 @@ BATCH_BYTES = 900_000 + 4_096  # of one batch; a largest record still fits
 REQUEST_BYTES = 16 * 1024 * 1024  # of all batches of one request
 RETRY_SECONDS = 0.05
 DIAL_AGAIN_SECONDS = 0.2
-REFUSED_SECONDS = (1.0, 30.0)  # before it is tried again: at first, and doubled up to
+REFUSED_SECONDS = (1.0, 15.0)  # before it is tried again: at first, and doubled up to
 CORRELATION_IDS = 2**31
 BROKER_SHARE = 0.8  # of a request's time: so that a slow broker still says so itself
 
