@@ -57,10 +57,13 @@ DataOption = Annotated[
 ]
 
 
-def _config(data: Path | None = None) -> GatewayConfig:
+def _config(
+    data: Path | None = None, tls_cert: Path | None = None, tls_key: Path | None = None
+) -> GatewayConfig:
     environ = dict(os.environ)
-    if data is not None:
-        environ["TELEMETRY_GATEWAY_DATA"] = str(data)
+    for name, given in (("DATA", data), ("TLS_CERT_PATH", tls_cert), ("TLS_KEY_PATH", tls_key)):
+        if given is not None:
+            environ[f"TELEMETRY_GATEWAY_{name}"] = str(given)
     try:
         return load_config(GatewayConfig, PREFIXES, environ)
     except ConfigError as error:
@@ -74,12 +77,21 @@ def serve_command(
     workers: Annotated[
         int, typer.Option(min=1, max=64, help="processes; SIGHUP replaces them one by one")
     ] = 1,
+    tls_cert: Annotated[
+        Path | None,
+        typer.Option(
+            "--tls-cert", help="PEM of certificate and chain, for HTTPS; read anew when it changes"
+        ),
+    ] = None,
+    tls_key: Annotated[
+        Path | None, typer.Option("--tls-key", help="PEM of its key [default: in the same file]")
+    ] = None,
 ) -> None:
     """Serve until SIGTERM or Ctrl-C, then drain.
 
     Example: TELEMETRY_KAFKA_BOOTSTRAP=kafka:9092 telemetry-gateway serve --data /var/lib/telemetry
     """
-    config = _config(data)
+    config = _config(data, tls_cert, tls_key)
     setup_logging(config.log_level, config.log_format)
     with _config_errors():
         check(config)
@@ -100,10 +112,12 @@ def supervise(config: GatewayConfig, workers: int) -> None:
         raise ConfigError(f"no folder for the workers' sockets: {error}") from None
     supervisor = Supervisor(config, run, workers, port)
 
+    scheme = "https" if config.tls_cert_path else "http"
+
     async def main(stop: asyncio.Event) -> None:
         renew = asyncio.Event()
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, renew.set)
-        await supervisor.run(stop, renew, lambda: _say_ready(f"http://{host}:{port}"))
+        await supervisor.run(stop, renew, lambda: _say_ready(f"{scheme}://{host}:{port}"))
 
     try:
         _run(main)

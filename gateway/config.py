@@ -20,6 +20,12 @@ class GatewayConfig(KafkaAccess, frozen=True, kw_only=True):
 
     host: Annotated[str, Meta(description="address to listen on")] = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535, description="port; 0 picks a free one")] = 8080
+    tls_cert_path: Annotated[
+        str, Meta(description="PEM of our certificate and its chain, for HTTPS; empty: plain HTTP")
+    ] = ""
+    tls_key_path: Annotated[
+        str, Meta(description="PEM of its private key; empty: in the same file")
+    ] = ""
     data: Annotated[str, Meta(description="folder of the key file and the spool")] = "data"
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], Meta(description="how much the log says")

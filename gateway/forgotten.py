@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 
 TEXT = "who sends this asked to be forgotten"
 RETRY_SECONDS = 5.0
+RETRY_MS = 5_000  # between tries of a consumer that Kafka has left, or lets in no more
 CLOSE_SECONDS = 1.0  # a drain waits for it
 POLL_MS = 1_000
 
@@ -57,7 +58,7 @@ class WishReader:
             try:
                 if await self._exists():
                     await self._follow()
-                trouble = f"topic {APP_FORGOTTEN.name} is not there; provision makes it"
+                trouble = f"topic {APP_FORGOTTEN.name} is not there, or not for us to read"
             except (KafkaError, OSError, TimeoutError) as error:
                 trouble = type(error).__name__
             if trouble != told:
@@ -86,6 +87,7 @@ class WishReader:
             auto_offset_reset="earliest",
             request_timeout_ms=self._timeout_ms,
             fetch_max_wait_ms=POLL_MS,
+            retry_backoff_ms=RETRY_MS,
         )
         try:
             async with asyncio.timeout(self._timeout_ms / 1000):

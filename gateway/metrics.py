@@ -101,6 +101,13 @@ class Metrics:
             ["code"],
             registry=registry,
         )
+        self.tls_renewals = Counter(
+            PREFIX + "tls_renewals_total",
+            "Changes of the certificate's files by outcome: renewed; refused, and the one before "
+            "goes on.",
+            ["outcome"],
+            registry=registry,
+        )
         self.dead_letters = Counter(
             PREFIX + "dead_letters_total",
             "Rejected events by what became of their original: kept, over_rate.",
@@ -132,7 +139,8 @@ class Metrics:
         self.kafka_errors = Counter(
             PREFIX + "kafka_errors_total",
             "Batches that a broker did not take, by its error; `connection`: requests without an "
-            "answer; `connect`: brokers that could not be reached.",
+            "answer; `connect`: brokers that could not be reached; `refused`: brokers that did not "
+            "let us in.",
             ["error"],
             registry=registry,
         )

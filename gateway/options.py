@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gateway.config import GatewayConfig
+from gateway.edge.tls import tls_of
 from gateway.metrics import Metrics
 from gateway.publish.kafka import KafkaOptions, places
 from gateway.publish.lane import NEVER
@@ -23,6 +24,7 @@ SPOOL_FOLDER = "spool"
 def check(config: GatewayConfig) -> None:
     """Raises ConfigError for options that are each right, and wrong together."""
     config.client_security()
+    tls_of(config)
     if config.spool_bytes and config.spool_after_seconds >= config.publish_timeout_seconds:
         raise ConfigError(
             f"TELEMETRY_GATEWAY_SPOOL_AFTER_SECONDS: {config.spool_after_seconds:g} must be less "

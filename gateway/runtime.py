@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import logging
+import re
 import sys
 import time
 from collections.abc import Mapping
@@ -18,6 +19,10 @@ from typing import TypeVar
 import msgspec
 
 ConfigT = TypeVar("ConfigT", bound=msgspec.Struct)
+
+SECRETS = ("password", "write_key")  # how the names of fields end that nobody is shown
+HIDDEN = "(set)"
+_IN_URL = re.compile(r"(://)[^/@\s]*@")  # who asks, and a password
 
 GOOD, FOUND_WRONG, BAD_USAGE = 0, 1, 2  # exit codes of every command
 
@@ -93,7 +98,9 @@ def options_of(config_type: type[msgspec.Struct], prefixes: Mapping[str, str]) -
 def shown(config: msgspec.Struct, option: Option) -> str:
     """An option's value as people may see it."""
     value = str(getattr(config, option.field))
-    return "(set)" if value and option.field.endswith("password") else value
+    if value and option.field.endswith(SECRETS):
+        return HIDDEN
+    return _IN_URL.sub(rf"\1{HIDDEN}@", value)
 
 
 def _secret(name: str, path: str) -> str:

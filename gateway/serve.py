@@ -10,15 +10,18 @@ import socket
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 
 from gateway.app import Gateway, create_app
 from gateway.config import GatewayConfig
 from gateway.contract.forgotten import Wishes
+from gateway.contract.pem import RenewedContext
 from gateway.edge.cuts import GuardLimits
-from gateway.edge.guard import Guard
+from gateway.edge.guard import LINGER_SECONDS, Guard
 from gateway.edge.keys import KeyRing, KeyStore
+from gateway.edge.tls import tls_of
 from gateway.forgotten import WishReader
 from gateway.ingest.services import denied_of
 from gateway.metrics import Metrics
@@ -32,6 +35,7 @@ from gateway.workers.crew import Crew
 
 log = logging.getLogger(__name__)
 
+TLS_REFRESH_SECONDS = 0.5
 KEEP_ALIVE_SECONDS = 75
 SWEEP_SECONDS = 0.5
 BACKLOG = 2048
@@ -41,16 +45,34 @@ GC_THRESHOLD = 100_000
 class Server(uvicorn.Server):
     """uvicorn's server, told to stop by us: its own signal handling would end with the signal."""
 
-    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
+    def __init__(
+        self, config: uvicorn.Config, on_ready: Callable[[], None], handshake_seconds: float = 5.0
+    ) -> None:
         super().__init__(config)
         self._on_ready = on_ready
+        self._tls_bounds = {
+            "ssl_handshake_timeout": handshake_seconds,
+            "ssl_shutdown_timeout": LINGER_SECONDS,
+        }
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
+        """As uvicorn's for sockets that are given, but a TLS handshake has as long as a head."""
+        config = self.config
+        loop = asyncio.get_running_loop()
+        make: Callable[..., asyncio.Protocol] = config.http_protocol_class
+        protocol = partial(make, config=config, server_state=self.server_state, app_state={})
+        bounds: dict[str, Any] = {} if config.ssl is None else self._tls_bounds
+        self.servers = [
+            await loop.create_server(
+                protocol, sock=one, ssl=config.ssl, backlog=config.backlog, **bounds
+            )
+            for one in sockets or ()
+        ]
+        self.started = True
         self._on_ready()
 
 
@@ -85,9 +107,11 @@ async def serve(
     """Serve until `stop` is set, then drain: refuse new connections, end what is in flight,
     close the producer. Each step has its own time. `crew`: this is one of several workers.
 
-    Raises ConfigError when the spool or the file of denied properties cannot be used.
+    Raises ConfigError when the spool, the certificate or the file of denied properties cannot be
+    used.
     """
     metrics = Metrics()
+    tls = tls_of(config, metrics)
     keys = KeyRing(KeyStore(Path(config.data)))
     spool = None
     if crew is None and config.spool_bytes:
@@ -102,7 +126,12 @@ async def serve(
         config, publisher, keys, metrics, PROTOCOLS, now_ms, page, wishes, denied, traces
     )
     host, port = listener.getsockname()[:2]
-    server = Server(uvicorn_config(app, config, metrics), lambda: ready(f"http://{host}:{port}"))
+    scheme = "http" if tls is None else "https"
+    server = Server(
+        uvicorn_config(app, config, metrics, tls),
+        lambda: ready(f"{scheme}://{host}:{port}"),
+        config.head_timeout_seconds,
+    )
     files = Reloader(keys, denied, metrics)
     files.refresh()
     gc.freeze()
@@ -114,6 +143,7 @@ async def serve(
             *([tasks.create_task(crew.run(metrics))] if crew is not None else []),
             tasks.create_task(publisher.run()),
             tasks.create_task(files.run()),
+            *([tasks.create_task(_watch_tls(tls))] if tls is not None else []),
             tasks.create_task(WishReader(kafka_options(config), wishes).run()),
             tasks.create_task(_sweep(server, metrics)),
             tasks.create_task(_stop_when(stop, server, app)),
@@ -128,7 +158,9 @@ async def serve(
         await asyncio.to_thread(traces.close)
 
 
-def uvicorn_config(app: Gateway, config: GatewayConfig, metrics: Metrics) -> uvicorn.Config:
+def uvicorn_config(
+    app: Gateway, config: GatewayConfig, metrics: Metrics, tls: RenewedContext | None = None
+) -> uvicorn.Config:
     """The server with the guard as its protocol."""
     limits = GuardLimits(
         head_bytes=config.max_head_bytes,
@@ -156,6 +188,7 @@ def uvicorn_config(app: Gateway, config: GatewayConfig, metrics: Metrics) -> uvi
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=int(config.drain_seconds),
         backlog=BACKLOG,
+        ssl_context_factory=None if tls is None else lambda *_: tls,
     )
 
 
@@ -176,3 +209,9 @@ async def _sweep(server: uvicorn.Server, metrics: Metrics) -> None:
         for connection in list(server.server_state.connections):
             if isinstance(connection, Guard):
                 connection.check(loop.time())
+
+
+async def _watch_tls(tls: RenewedContext) -> None:
+    while True:
+        await asyncio.sleep(TLS_REFRESH_SECONDS)
+        tls.renew()

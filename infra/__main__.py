@@ -1,4 +1,4 @@
-"""telemetry-infra: up, down, status, provision. Arguments, environment, signals, exit codes."""
+"""telemetry-infra: up, down, status, provision, acls. Arguments, environment, signals, codes."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ from rich.table import Table
 from gateway.contract import topics
 from gateway.contract.kafka_access import KafkaAccess
 from gateway.runtime import BAD_USAGE, FOUND_WRONG, ConfigError, load_config, setup_logging
+from infra.acls import ACLS, Acl, AclError, apply, as_commands
 from infra.local import state_file
 from infra.local.processes import last_lines
 from infra.local.stack_file import Stack, StackFileError, Wanted, check_brokers, load
@@ -316,6 +317,56 @@ def provision_command() -> None:
     typer.echo("\n".join(f"made topic {name}" for name in made) or "all topics are there")
     if registry.url:
         _register(registry)
+
+
+@app.command("acls")
+def acls_command(
+    process: Annotated[
+        list[str] | None, typer.Option("--process", help="of this process alone, repeatable")
+    ] = None,
+    principal: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="PROCESS=PRINCIPAL, repeatable [default: User:telemetry-PROCESS]",
+            show_default=False,
+        ),
+    ] = None,
+    make: Annotated[
+        bool, typer.Option("--apply", help="make them, instead of printing commands that do")
+    ] = False,
+) -> None:
+    """Show what each process needs in Kafka, and no more, as commands of kafka-acls.sh; or make it.
+
+    Example: telemetry-infra acls --process gateway --principal gateway=User:CN=gateway
+    """
+    acls = _acls(process or list(ACLS), principal or [])
+    if not make:
+        typer.echo("\n".join(as_commands(acls)))
+        return
+    options = _options()
+    _silence_probes()
+    try:
+        asyncio.run(apply(options.bootstrap, options.security, acls, options.timeout_seconds))
+    except AclError as error:
+        raise _fail(str(error), FOUND_WRONG) from None
+    typer.echo(f"{len(acls)} ACLs are there")
+
+
+def _acls(processes: list[str], principals: list[str]) -> list[tuple[str, Acl]]:
+    named = dict(one.partition("=")[::2] for one in principals)
+    for option, given in (("--process", processes), ("--principal", named)):
+        for one in given:
+            if one not in ACLS:
+                known = ", ".join(ACLS)
+                raise _fail(f"{option}: {one!r} is no process; there are {known}", BAD_USAGE)
+    for one, of in named.items():
+        if ":" not in of:
+            raise _fail(f"--principal: {one}={of} must be like {one}=User:name", BAD_USAGE)
+    return [
+        (named.get(process, f"User:telemetry-{process}"), acl)
+        for process in processes
+        for acl in ACLS[process]
+    ]
 
 
 def _registry() -> RegistryAccess:

@@ -10,9 +10,11 @@ from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.conn import create_conn
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 from msgspec import Struct
 
+from gateway.contract.kafka_refusal import knock
 from gateway.contract.topics import APP_EVENTS, TOPICS, Topic
 
 POLL_SECONDS = 0.1
@@ -76,6 +78,9 @@ def difference(
 
 async def provision(options: ProvisionOptions) -> list[str]:
     """Make what is missing; the names of the topics made now. Raises ProvisionError."""
+    reason = await knock(options.bootstrap, options.security, create_conn, options.timeout_seconds)
+    if reason is not None:
+        raise ProvisionError(reason)
     admin = AIOKafkaAdminClient(bootstrap_servers=options.bootstrap, **options.security)
     try:
         async with asyncio.timeout(options.timeout_seconds):

@@ -33,9 +33,15 @@ class LoadtestConfig(KafkaAccess, frozen=True, kw_only=True):
     )
     clickhouse_user: Annotated[str, Meta(description="its user; a reader suffices")] = "default"
     clickhouse_password: Annotated[str, Meta(description="its password, or …_FILE")] = ""
+    clickhouse_ca_path: Annotated[
+        str, Meta(description="PEM of who may vouch for it over https; empty: the system's")
+    ] = ""
 
     @property
     def server(self) -> Server:
         return Server(
-            url=self.clickhouse_url, user=self.clickhouse_user, password=self.clickhouse_password
+            url=self.clickhouse_url,
+            user=self.clickhouse_user,
+            password=self.clickhouse_password,
+            ca_path=self.clickhouse_ca_path,
         )

@@ -12,8 +12,10 @@ from typing import Any, TypeVar
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.conn import create_conn
 from aiokafka.errors import KafkaError
 
+from gateway.contract.kafka_refusal import knock
 from gateway.contract.topics import APP_EVENTS
 from loadtest.compare import Seen
 from loadtest.digest import Record, of_record
@@ -86,6 +88,9 @@ async def open_topic(
     bootstrap: str, security: dict[str, Any], name: str = APP_EVENTS.name
 ) -> AsyncIterator[Topic]:
     """Raises KafkaUnreachable."""
+    reason = await knock(bootstrap, security, create_conn, ANSWER_SECONDS)
+    if reason is not None:
+        raise KafkaUnreachable(reason)
     consumer: AIOKafkaConsumer[bytes, bytes] = AIOKafkaConsumer(
         name, bootstrap_servers=bootstrap, enable_auto_commit=False, **security
     )

@@ -17,6 +17,7 @@ from gateway.runtime import BAD_USAGE, FOUND_WRONG, ConfigError, options_of, set
 from sinks.alerts.__main__ import app as alerts_app
 from sinks.alerts.__main__ import run as run_alerts
 from sinks.clickhouse import present, sql, trace
+from sinks.clickhouse.grants import grants, grants_sql
 from sinks.command import ask, fail, load, server
 from sinks.config import PREFIXES, SinkConfig
 from sinks.console.__main__ import app as tokens_app
@@ -97,6 +98,35 @@ def migrate_command() -> None:
 
     done = ask(main())
     typer.echo("\n".join(f"applied {name}" for name in done) or "nothing to apply")
+
+
+@app.command("grants")
+def grants_command(
+    make: Annotated[
+        bool, typer.Option("--apply", help="make them, instead of printing them")
+    ] = False,
+) -> None:
+    """Show what each process may do in ClickHouse, as roles in SQL; or make those roles.
+
+    Users are for an operator to make, each with its default role: their passwords are not ours.
+
+    Example: telemetry-sink grants > grants.sql
+    """
+    if not make:
+        typer.echo(grants_sql(), nl=False)
+        return
+    config = load()
+
+    async def main() -> int:
+        client = await sql.connect(server(config))
+        try:
+            for statement in grants():
+                await sql.answered(client.command(statement))
+        finally:
+            await client.close()
+        return len(grants())
+
+    typer.echo(f"{ask(main())} statements applied")
 
 
 @app.command("query")

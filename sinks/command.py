@@ -37,6 +37,7 @@ def server(config: SinkConfig) -> sql.Server:
         url=config.clickhouse_url,
         user=config.clickhouse_user,
         password=config.clickhouse_password,
+        ca_path=config.clickhouse_ca_path,
     )
 
 

@@ -99,3 +99,6 @@ class SinkConfig(KafkaAccess, frozen=True, kw_only=True):
     )
     clickhouse_user: Annotated[str, Meta(description="its user")] = "default"
     clickhouse_password: Annotated[str, Meta(description="its password, or …_FILE")] = ""
+    clickhouse_ca_path: Annotated[
+        str, Meta(description="PEM of who may vouch for it over https; empty: the system's")
+    ] = ""

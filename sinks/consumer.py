@@ -161,7 +161,8 @@ class Fetcher(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's ba
             )
 
     def watch_ended(self, task: asyncio.Task[None]) -> None:
-        """Without the watch for pauses, which never ends by itself, none would be over."""
+        """A watch never ends by itself: without that for pauses none would be over, without that
+        for Kafka's leave we would knock for ever."""
         error = None if task.cancelled() else task.exception()
         if isinstance(error, Misconfigured):
             self._fail(Stopped(str(error)))

@@ -45,7 +45,8 @@ async def run_store(
 ) -> None:
     """Hand events to the store of this Kafka cluster until `stop` is set, as the group of `config`.
 
-    Raises KafkaError when Kafka is not there at the start, Stopped when an operator must act.
+    Raises KafkaError when Kafka is not there at the start, Misconfigured when it does not let us
+    in, Stopped when an operator must act.
     """
     kafka = await KafkaClients.start(config, instance)
     try:
@@ -67,7 +68,12 @@ async def run_store(
             condition.follow(fetcher)
             kafka.consumer.subscribe([APP_EVENTS.name], listener=fetcher)
             async with told(config.metrics_host, config.metrics_port, metrics, condition, stop):
-                await fetcher.run(stop)
+                allowed = asyncio.create_task(kafka.watch())
+                allowed.add_done_callback(fetcher.watch_ended)
+                try:
+                    await fetcher.run(stop)
+                finally:
+                    allowed.cancel()
     finally:
         await kafka.close()
 

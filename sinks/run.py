@@ -94,7 +94,7 @@ async def _until(
     while not stop.is_set():
         try:
             return await attempt()
-        except Misconfigured as error:
+        except (Misconfigured, sql.Denied) as error:
             raise Stopped(str(error)) from None
         except (sql.Unreachable, Retryable, KafkaError, OSError, TimeoutError) as error:
             text = f"{what} is not there yet: {str(error) or type(error).__name__}"
@@ -120,6 +120,7 @@ class _ClickHouse(Struct, frozen=True):
             url=config.clickhouse_url,
             user=config.clickhouse_user,
             password=config.clickhouse_password,
+            ca_path=config.clickhouse_ca_path,
             timeout_seconds=config.insert_timeout_seconds,
         )
         client = await sql.connect(server)
@@ -144,13 +145,16 @@ async def _consume(
     fetcher = Fetcher(rules, consumer, work.offsets, work.make, work.metrics, on_ready)
     condition.follow(fetcher)
     watching = asyncio.create_task(work.gate.watch())
-    watching.add_done_callback(fetcher.watch_ended)
+    allowed = asyncio.create_task(work.kafka.watch())
+    for task in (watching, allowed):
+        task.add_done_callback(fetcher.watch_ended)
     consumer.subscribe([table.topic for table in TABLES], listener=fetcher)
     try:
         await fetcher.run(stop)
         log.info("drained")
     finally:
         watching.cancel()
+        allowed.cancel()
         await work.letters.close()
 
 

@@ -14,6 +14,7 @@ from aiokafka.errors import KafkaError
 
 from gateway.contract.forgotten import Wish, Wishes
 from gateway.contract.topics import APP_FORGOTTEN
+from sinks.kafka_clients import check_access
 from sinks.sink import Misconfigured, Retryable
 
 SECONDS = 20.0
@@ -39,7 +40,7 @@ async def write_wish(reach: Mapping[str, Any], mark: str, wish: Wish) -> None:
 
 
 async def read_wishes(reach: Mapping[str, Any]) -> Wishes:
-    """All wishes; none where there is no such topic yet. Raises Retryable."""
+    """All wishes; none where there is no such topic yet. Raises Retryable, Misconfigured."""
     wishes = Wishes()
     if not await _exists(reach):
         return wishes
@@ -64,6 +65,7 @@ async def read_wishes(reach: Mapping[str, Any]) -> Wishes:
 
 
 async def _exists(reach: Mapping[str, Any]) -> bool:
+    await check_access(reach)
     admin = AIOKafkaAdminClient(**reach)
     try:
         async with asyncio.timeout(SECONDS):

@@ -21,7 +21,7 @@ from infra.local import kafka as local_kafka
 from infra.local.ports import free_ports
 from infra.provision import ProvisionOptions, provision
 
-START_SECONDS = 60.0
+START_SECONDS = 120.0
 
 
 class KafkaUnderTest:

@@ -98,9 +98,11 @@ class GatewayProcess(Process):
 
     def __init__(
         self, bootstrap: str, folder: Path, port: int = 0,
-        command: Sequence[str] = ("gateway", "serve"), **options: object,
+        command: Sequence[str] = ("gateway", "serve"), environment: Mapping[str, str] | None = None,
+        **options: object,
     ) -> None:  # fmt: skip
         environment = {
+            **(environment or {}),
             "TELEMETRY_KAFKA_BOOTSTRAP": bootstrap,
             "TELEMETRY_GATEWAY_PORT": str(port),
             "TELEMETRY_GATEWAY_DATA": str(folder),

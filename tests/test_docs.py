@@ -54,6 +54,7 @@ ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 REFERENCE = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
 ARCHITECTURE = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+SECURITY = (ROOT / "docs" / "SECURITY-SETUP.md").read_text(encoding="utf-8")
 CONSUMERS = (ROOT / "docs" / "CONSUMERS.md").read_text(encoding="utf-8")
 RUNBOOKS = (ROOT / "docs" / "RUNBOOKS.md").read_text(encoding="utf-8")
 SCALE = PAGE.read_text(encoding="utf-8")
@@ -72,6 +73,7 @@ PAGES = {
     "docs/CONSUMERS.md": CONSUMERS,
     "docs/RUNBOOKS.md": RUNBOOKS,
     "docs/SCALE.md": SCALE,
+    "docs/SECURITY-SETUP.md": SECURITY,
     "ARCHITECTURE.md": ARCHITECTURE,
     **{page: (ROOT / page).read_text(encoding="utf-8") for page in GUIDES},
 }

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import ssl
+from functools import partial
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
+from gateway.contract.pem import PemError, RenewedContext, client_context
 from gateway.runtime import ConfigError
+
+log = logging.getLogger(__name__)
 
 PREFIX = "TELEMETRY_KAFKA_"
 
@@ -32,7 +37,10 @@ class KafkaAccess(Struct, frozen=True, kw_only=True):
         str, Meta(description="PEM of who may vouch for brokers; empty: the system's")
     ] = ""
     kafka_ssl_certificate_path: Annotated[
-        str, Meta(description="PEM of our own certificate and key; empty: none")
+        str, Meta(description="PEM of our own certificate; empty: none")
+    ] = ""
+    kafka_ssl_key_path: Annotated[
+        str, Meta(description="PEM of its private key; empty: in the same file")
     ] = ""
 
     def client_security(self) -> dict[str, Any]:
@@ -51,13 +59,29 @@ class KafkaAccess(Struct, frozen=True, kw_only=True):
         return options
 
     def _ssl_context(self) -> ssl.SSLContext:
+        """Reads its files anew when they have changed, for connections made after that."""
+        ca, certificate = self.kafka_ssl_ca_path, self.kafka_ssl_certificate_path
+        key = self.kafka_ssl_key_path
+        if key and not certificate:
+            raise ConfigError(
+                f"{PREFIX}SSL_KEY_PATH: without {PREFIX}SSL_CERTIFICATE_PATH it is of no use"
+            )
+
+        def changed(refusal: PemError | None) -> None:
+            if refusal is None:
+                log.info("new connections to Kafka use the new certificates")
+            else:
+                log.error("TLS to Kafka goes on with the certificates it has: %s", refusal)
+
         try:
-            context = ssl.create_default_context(cafile=self.kafka_ssl_ca_path or None)
-        except (OSError, ssl.SSLError) as error:
-            raise ConfigError(f"{PREFIX}SSL_CA_PATH: {error}") from None
-        if self.kafka_ssl_certificate_path:
-            try:
-                context.load_cert_chain(self.kafka_ssl_certificate_path)
-            except (OSError, ssl.SSLError) as error:
-                raise ConfigError(f"{PREFIX}SSL_CERTIFICATE_PATH: {error}") from None
-        return context
+            return RenewedContext(
+                ssl.PROTOCOL_TLS_CLIENT,
+                partial(client_context, ca, certificate, key),
+                [ca, certificate, key],
+                changed,
+            )
+        except PemError as error:
+            name = {ca: "CA_PATH", certificate: "CERTIFICATE_PATH"}.get(error.path, "KEY_PATH")
+            if not key and name == "KEY_PATH":
+                name = "CERTIFICATE_PATH"
+            raise ConfigError(f"{PREFIX}SSL_{name}: {error}") from None

@@ -20,13 +20,14 @@ from aiokafka.errors import KafkaError, for_code
 from aiokafka.protocol.transaction import InitProducerIdRequest
 from msgspec import Struct
 
-from gateway.publish.connection import ProduceConnection
+from gateway.contract.kafka_refusal import ACLS, knock, why_refused
+from gateway.publish.connection import ProduceConnection, RefusedByKafka
 from gateway.publish.produce import API_KEY, API_VERSION
 from gateway.publish.records import Producer
 
 log = logging.getLogger(__name__)
 
-PROBE_SECONDS = 5.0  # for an answer to the question who leads
+PROBE_SECONDS = 5.0  # for an answer to the question who leads, or whether we are let in
 NO_TRANSACTION_MS = 60_000  # asked for, and without meaning where there is no transactional id
 
 
@@ -38,6 +39,10 @@ class ClusterOptions(Struct, frozen=True, kw_only=True):
 
 class ClusterError(Exception):
     """The cluster cannot be used now. The text says why."""
+
+
+class Refused(ClusterError):
+    """Kafka is there and will not have us. The text says what to mend."""
 
 
 class Cluster:
@@ -65,6 +70,11 @@ class Cluster:
             raise ClusterError(f"Kafka cannot be reached: {_text(error)}") from None
         self._check_topics()
 
+    async def why_refused(self) -> str | None:
+        """Whether Kafka is there and will not have us; its client does not tell."""
+        seconds = min(PROBE_SECONDS, self._options.request_timeout_ms / 1000)
+        return await knock(self._options.bootstrap, self._options.security, create_conn, seconds)
+
     async def refresh(self) -> None:
         """Ask for the leaders again. Raises ClusterError when nobody answers in time."""
         self.metadata_wanted.clear()
@@ -80,6 +90,9 @@ class Cluster:
 
     def _check_topics(self) -> None:
         """A changed partition count would move devices to other partitions, out of order."""
+        for topic in self._expected:
+            if topic in self._client.cluster.unauthorized_topics:
+                raise Refused(f"topic {topic} is forbidden to us; {ACLS}")
         for topic, expected in self._expected.items():
             found = len(self._client.cluster.partitions_for_topic(topic) or ())
             if found != expected:
@@ -100,7 +113,10 @@ class Cluster:
         except (KafkaError, OSError, TimeoutError) as error:
             raise ClusterError(f"no producer id: {_text(error)}") from None
         if answer.error_code:
-            raise ClusterError(f"no producer id: {for_code(answer.error_code).__name__}")
+            found = for_code(answer.error_code)
+            if (reason := why_refused(found())) is not None:
+                raise Refused(f"no producer id: {reason}")
+            raise ClusterError(f"no producer id: {found.__name__}")
         return Producer(answer.producer_id, answer.producer_epoch)
 
     def leader(self, topic: str, partition: int) -> int | None:
@@ -114,7 +130,8 @@ class Cluster:
         self.metadata_wanted.set()
 
     async def dial(self, node: int, connection: ProduceConnection) -> None:
-        """Connect to a node, and let `connection` have the transport. Raises ConnectionError."""
+        """Connect to a node, and let `connection` have the transport. Raises ConnectionError, of
+        it RefusedByKafka."""
         broker = self._client.cluster.broker_metadata(node)
         if broker is None:
             raise ConnectionError(f"broker {node} is not known")
@@ -128,6 +145,8 @@ class Cluster:
                     **self._options.security,
                 )
         except (KafkaError, OSError, TimeoutError) as error:
+            if (reason := why_refused(error)) is not None:
+                raise RefusedByKafka(reason) from None
             raise ConnectionError(_text(error)) from None
         lowest, highest = dialled._versions.get(API_KEY, (0, 0))
         if not lowest <= API_VERSION <= highest:

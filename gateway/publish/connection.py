@@ -13,6 +13,10 @@ from gateway.publish.produce import Answer, Unreadable, read_answer
 MAX_ANSWER_BYTES = 1024 * 1024  # an answer has a few bytes per partition
 
 
+class RefusedByKafka(ConnectionError):
+    """A broker is there and will not have us. The text names the option to mend."""
+
+
 class ProduceConnection(asyncio.Protocol):
     """Calls `on_answer` for each answer, and `on_lost` once when nothing will come any more."""
 

@@ -19,7 +19,7 @@ from gateway.contract import topics
 from gateway.contract.readiness import Lack, Lacks
 from gateway.contract.record import Run, partition_of
 from gateway.metrics import Metrics
-from gateway.publish.cluster import Cluster, ClusterError, ClusterOptions
+from gateway.publish.cluster import Cluster, ClusterError, ClusterOptions, Refused
 from gateway.publish.lane import NEVER, Lane, Part, Post, split
 from gateway.publish.produce import Place
 from gateway.publish.publisher import IN_SPOOL, Outcome, Settle
@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 SWEEP_SECONDS = 0.1
 PROBE_SECONDS = 2.0  # readiness must be true also without traffic
 RETRY_SECONDS = 0.5
+REFUSED_SECONDS = 15.0  # the longest wait before Kafka is asked again whether it lets us in
 STALE_AFTER = 3  # refreshes that nobody answered: the brokers may have moved
 KNOWN_KEYS = 100_000  # whose lane is kept in mind
 
@@ -160,13 +161,20 @@ class KafkaPublisher:
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._sweep())
+                wait = RETRY_SECONDS
                 while True:
                     try:
                         await self._use_a_cluster()
+                    except Refused as error:
+                        self._unready = str(error)
+                        wait = min(wait * 2, REFUSED_SECONDS)
+                        self.failed("refused")
+                        log.error("Kafka refuses us, again in %g s: %s", wait, error)  # noqa: TRY400
                     except ClusterError as error:
                         self._unready = str(error)
+                        wait = RETRY_SECONDS
                         log.warning("%s", error)
-                    await asyncio.sleep(RETRY_SECONDS)
+                    await asyncio.sleep(wait)
         finally:
             await self._sender.close()
 
@@ -203,7 +211,10 @@ class KafkaPublisher:
                 self._to_spool(self._spool, lane, part, is_trip=True)
 
     async def _use_a_cluster(self) -> None:
-        """Open a view of the cluster and keep it fresh until it is stale. Raises ClusterError."""
+        """Open a view of the cluster and keep it fresh until it is stale.
+
+        Raises ClusterError, of it Refused.
+        """
         options = ClusterOptions(
             bootstrap=self._options.bootstrap,
             request_timeout_ms=self._options.request_timeout_ms,
@@ -211,13 +222,15 @@ class KafkaPublisher:
         )
         cluster = Cluster(options, self._expected)
         try:
-            await cluster.open()
+            await self._open(cluster)
             self._cluster = cluster
             failures = 0
             while failures < STALE_AFTER:
                 try:
                     await self._tend(cluster)
                     failures = 0
+                except Refused:
+                    raise
                 except ClusterError as error:
                     failures += 1
                     self._unready = str(error)
@@ -227,6 +240,17 @@ class KafkaPublisher:
         finally:
             self._cluster = None
             await cluster.close()
+
+    async def _open(self, cluster: Cluster) -> None:
+        """Raises ClusterError, of it Refused."""
+        try:
+            await cluster.open()
+        except Refused:
+            raise
+        except ClusterError:
+            if (reason := await cluster.why_refused()) is not None:
+                raise Refused(reason) from None
+            raise
 
     async def _tend(self, cluster: Cluster) -> None:
         """Give the sender what it waits for, then wait until something is wanted."""

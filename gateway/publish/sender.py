@@ -16,7 +16,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from gateway.publish.connection import ProduceConnection
+from gateway.publish.connection import ProduceConnection, RefusedByKafka
 from gateway.publish.errors import Fate, fate_of, name_of
 from gateway.publish.lane import Batch, Lane
 from gateway.publish.produce import Answer, Place, request
@@ -28,6 +28,7 @@ BATCH_BYTES = 900_000 + 4_096  # of one batch; a largest record still fits
 REQUEST_BYTES = 16 * 1024 * 1024  # of all batches of one request
 RETRY_SECONDS = 0.05
 DIAL_AGAIN_SECONDS = 0.2
+REFUSED_SECONDS = (1.0, 15.0)  # before it is tried again: at first, and doubled up to
 CORRELATION_IDS = 2**31
 BROKER_SHARE = 0.8  # of a request's time: so that a slow broker still says so itself
 
@@ -69,6 +70,7 @@ class _Broker:
         self.correlation_id = 0
         self.sent_at = 0.0
         self.not_before = 0.0  # after a failed dial, or when it throttles us
+        self.refused_wait = 0.0  # the newest of several refusals in a row
 
 
 class SenderOptions(Struct, frozen=True, kw_only=True):
@@ -213,12 +215,19 @@ class Sender:
         )
         try:
             await self._brokers.dial(broker.node, connection)
+        except RefusedByKafka as error:
+            first, most = REFUSED_SECONDS
+            broker.refused_wait = wait = min(broker.refused_wait * 2 or first, most)
+            log.error("broker %d, again in %g s: %s", broker.node, wait, error)  # noqa: TRY400
+            self._counters.failed("refused")
+            broker.not_before = time.monotonic() + wait
         except ConnectionError as error:
             log.warning("broker %d cannot be reached: %s", broker.node, error)
             self._counters.failed("connect")
             broker.not_before = time.monotonic() + DIAL_AGAIN_SECONDS
             self._brokers.want_metadata()
         else:
+            broker.refused_wait = 0.0
             broker.connection = None if connection.is_lost else connection
         finally:
             broker.dialling = None

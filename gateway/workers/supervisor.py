@@ -101,6 +101,8 @@ class Supervisor:
             **os.environ,
             "TELEMETRY_GATEWAY_PORT": str(port),
             "TELEMETRY_GATEWAY_DATA": config.data,
+            "TELEMETRY_GATEWAY_TLS_CERT_PATH": config.tls_cert_path,
+            "TELEMETRY_GATEWAY_TLS_KEY_PATH": config.tls_key_path,
         }
         keepers, serving = roles(run, workers, has_keeper=config.spool_bytes > 0)
         self._keepers = [_Member(role, environment) for role in keepers]

@@ -16,7 +16,7 @@ from sinks.alerts.assignor import OneOwnerAssignor
 from sinks.alerts.config import AlertsConfig
 from sinks.config import MB
 from sinks.intent import GroupOffsets
-from sinks.kafka_clients import NO_LIMIT_MS, reach
+from sinks.kafka_clients import NO_LIMIT_MS, check_access, reach, watch_access
 
 log = logging.getLogger(__name__)
 
@@ -47,11 +47,12 @@ class AlertClients:
 
     def __init__(self, config: AlertsConfig, instance: str | None) -> None:
         self._seconds = config.kafka_request_timeout_ms / 1000
+        self._reach = reach(config)
         self.admin = AIOKafkaAdminClient(
-            **reach(config), request_timeout_ms=config.kafka_request_timeout_ms
+            **self._reach, request_timeout_ms=config.kafka_request_timeout_ms
         )
         self.consumer: AIOKafkaConsumer[bytes, bytes] = AIOKafkaConsumer(
-            **reach(config),
+            **self._reach,
             group_id=config.group,
             group_instance_id=instance,
             client_id="telemetry-alerts",
@@ -70,8 +71,9 @@ class AlertClients:
         self.offsets = AlertOffsets(self.consumer, self.admin, config.group)
 
     async def start(self) -> None:
-        """Raises KafkaError, OSError, TimeoutError; closed then."""
+        """Raises KafkaError, OSError, TimeoutError, Misconfigured; closed then."""
         try:
+            await check_access(self._reach, self._seconds)
             async with asyncio.timeout(self._seconds):
                 await self.admin.start()
                 await self._check_topics()
@@ -87,6 +89,10 @@ class AlertClients:
                 raise UnknownTopicOrPartitionError(
                     f"there is no topic {one.name}; `telemetry-infra provision` makes it"
                 )
+
+    async def watch(self) -> None:
+        """`watch_access` for these clients. Raises Misconfigured."""
+        await watch_access(self.admin, self._reach)
 
     async def close(self) -> None:
         for stop in (self.consumer.stop, self.admin.close):

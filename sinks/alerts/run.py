@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from aiokafka.errors import KafkaError
 
@@ -24,9 +25,11 @@ from sinks.alerts.succession import Succession
 from sinks.alerts.timers import Timers
 from sinks.alerts.watch import Watch
 from sinks.clickhouse import sql
+from sinks.consumer import Stopped
 from sinks.health import Condition, told
 from sinks.kafka_clients import reach
 from sinks.retry import chances
+from sinks.sink import Misconfigured
 
 log = logging.getLogger(__name__)
 
@@ -70,12 +73,30 @@ async def run_alerts(
         condition.follow(watch)
         clients.consumer.subscribe([APP_EVENTS.name], listener=watch)
         try:
-            await watch.run(stop)
+            await _while_allowed(clients, watch.run(stop))
             log.info("drained")
         finally:
             await timers.close()
             await state_log.close()
             await clients.close()
+
+
+async def _while_allowed(clients: AlertClients, work: Coroutine[Any, Any, None]) -> None:
+    """Do the work as long as Kafka lets us in. Raises Stopped."""
+    working = asyncio.create_task(work)
+    allowed = asyncio.create_task(clients.watch())
+    try:
+        await asyncio.wait({working, allowed}, return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            working.result()
+        else:
+            allowed.result()
+    except Misconfigured as error:
+        raise Stopped(str(error)) from None
+    finally:
+        for task in (working, allowed):
+            task.cancel()
+        await asyncio.gather(working, allowed, return_exceptions=True)
 
 
 async def _clients(
@@ -87,6 +108,8 @@ async def _clients(
         try:
             await clients.start()
             return clients
+        except Misconfigured as error:
+            raise Stopped(str(error)) from None
         except (KafkaError, OSError, TimeoutError) as error:
             text = f"Kafka is not there yet: {str(error) or type(error).__name__}"
             log.warning("%s", text)
@@ -104,4 +127,5 @@ def _server(config: AlertsConfig) -> sql.Server:
         url=config.clickhouse_url,
         user=config.clickhouse_user,
         password=config.clickhouse_password,
+        ca_path=config.clickhouse_ca_path,
     )

@@ -6,6 +6,7 @@ clickhouse-connect's async client is the only way to ClickHouse; every call has 
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Awaitable, Mapping, Sequence
 from datetime import date
 from typing import TypeVar
@@ -17,6 +18,7 @@ from clickhouse_connect.driver.asyncclient import AsyncClient
 from clickhouse_connect.driver.exceptions import ClickHouseError
 from msgspec import Struct
 
+from gateway.contract.pem import OTHER_NAMES, PemError, client_context
 from sinks.clickhouse.named_query import NamedQuery, Param, QueryError, load, names
 from sinks.clickhouse.schema_files import Migration, SchemaError, migrations, missing, statements
 
@@ -24,6 +26,7 @@ __all__ = [
     "Answer",
     "AsyncClient",
     "ClickHouseError",
+    "Denied",
     "NamedQuery",
     "Param",
     "QueryError",
@@ -38,6 +41,7 @@ __all__ = [
     "run_query",
 ]
 
+PREFIX = "TELEMETRY_CLICKHOUSE_"
 CONNECT_SECONDS = 10
 ANSWER_SECONDS = 60.0  # for one statement of the schema, or one query
 
@@ -52,12 +56,18 @@ class Unreachable(Exception):
     """ClickHouse does not answer at this address, or not to this user."""
 
 
+class Denied(Unreachable):
+    """ClickHouse is there and will not have us, or is not who it should be: an operator's work.
+    The text names the option."""
+
+
 class Server(Struct, frozen=True, kw_only=True):
     """Where ClickHouse is and who asks. `timeout_seconds` is the longest silence of an answer."""
 
     url: str
     user: str
     password: str
+    ca_path: str = ""  # PEM of who may vouch for it; empty: the system's
     timeout_seconds: int = 60
 
 
@@ -72,8 +82,10 @@ class Answer(Struct, frozen=True):
 
 
 async def connect(server: Server) -> AsyncClient:
-    """A client of `server`; close it after use. Raises Unreachable."""
+    """A client of `server`; close it after use. Raises Unreachable, of it Denied."""
     host, port, secure = _address(server.url)
+    if secure and server.ca_path:
+        _check_ca(server.ca_path)
     try:
         return await answered(
             clickhouse_connect.get_async_client(
@@ -82,13 +94,37 @@ async def connect(server: Server) -> AsyncClient:
                 secure=secure,
                 username=server.user,
                 password=server.password,
+                ca_cert=server.ca_path or None,
                 connect_timeout=CONNECT_SECONDS,
                 send_receive_timeout=server.timeout_seconds,
                 query_limit=0,
             )
         )
     except (ClickHouseError, Unreachable) as error:
-        raise Unreachable(f"ClickHouse at {host}:{port}: {_one_line(error)}") from None
+        text = f"ClickHouse at {host}:{port}: {_one_line(error)}"
+        if (option := _denied_by(error)) is not None:
+            raise Denied(f"{PREFIX}{option}: {text}") from None
+        raise Unreachable(text) from None
+
+
+def _check_ca(path: str) -> None:
+    try:
+        client_context(path, "", "")
+    except PemError as error:
+        raise Denied(f"{PREFIX}CA_PATH: {error}") from None
+
+
+def _denied_by(error: BaseException) -> str | None:
+    """The option that an operator must mend."""
+    one: BaseException | None = error
+    while one is not None:
+        if isinstance(one, aiohttp.ClientConnectorCertificateError):
+            one = one.certificate_error  # it is one of ssl's by its class, and has nothing of them
+            continue
+        if isinstance(one, ssl.SSLCertVerificationError):
+            return "URL" if one.verify_code in OTHER_NAMES else "CA_PATH"
+        one = one.__cause__ or one.__context__
+    return "PASSWORD" if "(AUTHENTICATION_FAILED)" in str(error) else None
 
 
 def _address(url: str) -> tuple[str, int, bool]:
@@ -176,7 +212,7 @@ async def answered(call: Awaitable[T]) -> T:
     except TimeoutError:
         raise Unreachable(f"no answer within {ANSWER_SECONDS:g} s") from None
     except (OSError, aiohttp.ClientError) as error:
-        raise Unreachable(_one_line(error)) from None
+        raise Unreachable(_one_line(error)) from error
 
 
 def _one_line(error: Exception) -> str:

@@ -65,6 +65,9 @@ class ConsoleConfig(Struct, frozen=True, kw_only=True):
         "default"
     )
     clickhouse_password: Annotated[str, Meta(description="its password, or …_FILE")] = ""
+    clickhouse_ca_path: Annotated[
+        str, Meta(description="PEM of who may vouch for it over https; empty: the system's")
+    ] = ""
 
     @property
     def is_loopback(self) -> bool:

@@ -38,6 +38,7 @@ async def serve(config: ConsoleConfig, stop: asyncio.Event, ready: Callable[[str
             url=config.clickhouse_url,
             user=config.clickhouse_user,
             password=config.clickhouse_password,
+            ca_path=config.clickhouse_ca_path,
         ),
         max_queries=config.max_queries,
         query_seconds=config.query_seconds,

@@ -71,6 +71,7 @@ async def _forget(config: SinkConfig, wish: Wish, identifier: str) -> dict[str, 
             url=config.clickhouse_url,
             user=config.clickhouse_user,
             password=config.clickhouse_password,
+            ca_path=config.clickhouse_ca_path,
             timeout_seconds=int(DELETE_SECONDS),
         )
     )

@@ -17,6 +17,7 @@ from gateway.contract.readiness import Lack, Lacks
 from sinks.deadletter import DeadLetterWriter
 from sinks.deadline import deadline
 from sinks.health import Condition, told
+from sinks.kafka_clients import check_access
 from sinks.legacy import mapping as rows
 from sinks.legacy.config import LegacyConfig
 from sinks.legacy.metrics import Metrics
@@ -64,6 +65,7 @@ async def run_legacy(
     metrics, condition = Metrics(), Condition()
     metrics.process.watch(condition.lacks)
     try:
+        await check_access(reach)
         async with asyncio.timeout(START_SECONDS):
             await consumer.start()
         async with (

@@ -11,7 +11,9 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from gateway.contract.topics import APP_EVENTS, APP_EVENTS_DEAD
+from sinks.kafka_clients import check_access
 from sinks.letters.letter import Letter, Place, letter_of
+from sinks.sink import Misconfigured
 
 POLL_MS = 500
 START_SECONDS = 20.0
@@ -47,6 +49,7 @@ class DeadTopic:
             auto_offset_reset="earliest",
         )
         try:
+            await check_access(reach)
             async with asyncio.timeout(START_SECONDS):
                 counts = await _counts(reach)
                 await consumer.start()
@@ -56,6 +59,8 @@ class DeadTopic:
                 end = await consumer.end_offsets(dead)
         except BaseException as error:
             await _stop(consumer)
+            if isinstance(error, Misconfigured):
+                raise KafkaSilent(str(error)) from None
             if isinstance(error, KafkaError | OSError | TimeoutError):
                 raise KafkaSilent(f"Kafka: {str(error) or type(error).__name__}") from None
             raise

@@ -83,6 +83,7 @@ async def _replay(
             url=config.clickhouse_url,
             user=config.clickhouse_user,
             password=config.clickhouse_password,
+            ca_path=config.clickhouse_ca_path,
             timeout_seconds=int(LONG_SECONDS),
         )
     )

@@ -15,6 +15,7 @@ from aiokafka.structs import OffsetAndMetadata
 from sinks.config import MB
 from sinks.consumer import polled
 from sinks.deadline import deadline
+from sinks.kafka_clients import check_access
 from sinks.sink import Polled, Retryable
 
 POLL_MS = 500
@@ -39,6 +40,8 @@ class LogReader:
 
     @classmethod
     async def open(cls, reach: Mapping[str, Any]) -> LogReader:
+        """Raises Misconfigured as well."""
+        await check_access(reach)
         admin = AIOKafkaAdminClient(**reach)
         consumer: AIOKafkaConsumer[bytes, bytes] = AIOKafkaConsumer(
             **reach,

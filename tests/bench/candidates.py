@@ -56,7 +56,7 @@ def start_gateway(variant: Variant, bootstrap: str, folder: Path) -> Candidate:
     add_key("bench", data)
     options = {"spool_min_free_bytes": 0} | variant.options
     with chdir(variant.checkout or Path.cwd()):  # `python -m` takes its modules from there
-        process = GatewayProcess(bootstrap, data, 0, variant.command, **options)
+        process = GatewayProcess(bootstrap, data, 0, variant.command, None, **options)
     process.wait_until_ready()
     return Candidate(variant.name, process, process.port, APP_EVENTS.name)
 

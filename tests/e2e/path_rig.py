@@ -43,7 +43,9 @@ class PathRig(SinkRig):
 
     def start_gateway(self, command: Sequence[str] = GATEWAY, **options: object) -> GatewayProcess:
         port = self.gateways[0].port if self.gateways else 0
-        started = GatewayProcess(self.gateway_bootstrap, self.folder, port, command, **options)
+        started = GatewayProcess(
+            self.gateway_bootstrap, self.folder, port, command, None, **options
+        )
         self.gateways.append(started)
         return started
 

@@ -57,7 +57,7 @@ class Rig:
     def start(self, command: Sequence[str] = ONE, **options: object) -> GatewayProcess:
         port = self.gateways[0].port if self.gateways else 0
         options = {"spool_min_free_bytes": 0, "kafka_request_timeout_ms": 2000} | options
-        made = GatewayProcess(self.broker.bootstrap, self.folder, port, command, **options)
+        made = GatewayProcess(self.broker.bootstrap, self.folder, port, command, None, **options)
         self.command = command
         self.gateways.append(made)
         made.wait_until_ready()

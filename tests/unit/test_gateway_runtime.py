@@ -16,7 +16,7 @@ from typing import Annotated
 import pytest
 from msgspec import Meta, Struct
 
-from gateway.runtime import ConfigError, load_config, setup_logging
+from gateway.runtime import ConfigError, load_config, options_of, setup_logging, shown
 
 PREFIXES = {"TELEMETRY_TEST_": "", "TELEMETRY_KAFKA_": "kafka_"}
 
@@ -156,3 +156,25 @@ def test_an_error_names_its_request_and_where_it_happened(form: str) -> None:
         first, *others = output.getvalue().splitlines()
         assert first.endswith("gateway.test: it broke (request r-1)")
         assert others[-1].startswith("    ValueError: invalid literal")
+
+
+class Remote(Struct, frozen=True, kw_only=True):
+    url: Annotated[str, Meta(description="an address")] = ""
+    password: Annotated[str, Meta(description="or …_FILE")] = ""
+    write_key: Annotated[str, Meta(description="or …_FILE")] = ""
+    key_path: Annotated[str, Meta(description="a file")] = ""
+
+
+def test_no_secret_is_shown_wherever_it_stands() -> None:
+    config = Remote(
+        url="https://me:s3cret@h:8443/x", password="s3cret", write_key="s3cret", key_path="/k.pem"
+    )
+
+    said = {one.field: shown(config, one) for one in options_of(Remote, {"REMOTE_": ""})}
+
+    assert said == {
+        "url": "https://(set)@h:8443/x",
+        "password": "(set)",
+        "write_key": "(set)",
+        "key_path": "/k.pem",
+    }
