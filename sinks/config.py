@@ -24,8 +24,11 @@ class SinkConfig(KafkaAccess, frozen=True, kw_only=True):
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], Meta(description="how much the log says")
     ] = "info"
+    metrics_host: Annotated[
+        str, Meta(min_length=1, description="address of /metrics and health")
+    ] = "127.0.0.1"
     metrics_port: Annotated[
-        int, Meta(ge=0, le=65535, description="loopback port of /metrics and health; 0: none")
+        int, Meta(ge=0, le=65535, description="port of /metrics and health; 0: none")
     ] = 0
     group: Annotated[str, Meta(min_length=1, description="consumer group")] = (
         topics.CLICKHOUSE_SINK_GROUP

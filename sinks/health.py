@@ -1,4 +1,4 @@
-"""/metrics, /livez and /readyz of a sink process, on loopback."""
+"""/metrics, /livez and /readyz of a sink process."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-HOST = "127.0.0.1"
 LIVE_SECONDS = 30.0
 
 
@@ -33,7 +32,11 @@ class HealthServer(uvicorn.Server):
 
 
 def health_server(
-    port: int, metrics: Rendered, last_tick: Callable[[], float], is_ready: Callable[[], bool]
+    host: str,
+    port: int,
+    metrics: Rendered,
+    last_tick: Callable[[], float],
+    is_ready: Callable[[], bool],
 ) -> HealthServer:
     """A server for operators; the caller runs it."""
 
@@ -53,6 +56,6 @@ def health_server(
         routes=[Route("/livez", livez), Route("/readyz", readyz), Route("/metrics", show)]
     )
     config = uvicorn.Config(
-        app, host=HOST, port=port, log_config=None, access_log=False, lifespan="off", ws="none"
+        app, host=host, port=port, log_config=None, access_log=False, lifespan="off", ws="none"
     )
     return HealthServer(config)

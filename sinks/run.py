@@ -123,7 +123,11 @@ async def _consume(
     consumer, metrics = work.kafka.consumer, work.metrics
     fetcher = Fetcher(rules, consumer, work.offsets, work.make, metrics, on_ready)
     health = health_server(
-        config.metrics_port, metrics, lambda: fetcher.last_tick, lambda: fetcher.is_ready
+        config.metrics_host,
+        config.metrics_port,
+        metrics,
+        lambda: fetcher.last_tick,
+        lambda: fetcher.is_ready,
     )
     serving = asyncio.create_task(health.serve()) if config.metrics_port else None
     watching = asyncio.create_task(work.gate.watch())

@@ -65,7 +65,11 @@ async def run_alerts(
         on_ready,
     )
     health = health_server(
-        config.metrics_port, metrics, lambda: watch.last_tick, lambda: watch.is_ready
+        config.metrics_host,
+        config.metrics_port,
+        metrics,
+        lambda: watch.last_tick,
+        lambda: watch.is_ready,
     )
     serving = asyncio.create_task(health.serve()) if config.metrics_port else None
     clients.consumer.subscribe([APP_EVENTS.name], listener=watch)
