@@ -29,12 +29,9 @@ LABEL org.opencontainers.image.title="telemetry-gateway" \
       org.opencontainers.image.description="Phones POST events, Kafka keeps them, ClickHouse stores each once" \
       org.opencontainers.image.licenses="Apache-2.0"
 # A new volume takes over owner and mode of the folder it is mounted on: these belong to our user.
-RUN ["python", "-c", "import os, pathlib\n\
-folders = ['/var/lib/telemetry', *(f'/etc/telemetry/secrets/{one}' for one in \
-('writer', 'reader', 'clickhouse', 'grafana', 'people'))]\n\
-for one in folders:\n\
-    pathlib.Path(one).mkdir(parents=True)\n\
-    os.chown(one, 10001, 10001)\n"]
+RUN install --directory --owner=10001 --group=10001 /var/lib/telemetry \
+    /etc/telemetry/secrets/writer /etc/telemetry/secrets/reader /etc/telemetry/secrets/clickhouse \
+    /etc/telemetry/secrets/grafana /etc/telemetry/secrets/people
 COPY --from=build /opt/telemetry /opt/telemetry
 # A container is reached from other hosts; each program reads what has its own prefix.
 ENV PATH=/opt/telemetry/bin:/usr/local/bin:/usr/bin:/bin \
