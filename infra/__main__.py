@@ -1,4 +1,4 @@
-"""telemetry-infra: up, down, status, provision, secrets. Arguments, environment, signals, exit codes."""
+"""telemetry-infra: up, down, status, provision … Arguments, environment, signals, exit codes."""
 
 from __future__ import annotations
 

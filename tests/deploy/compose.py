@@ -34,10 +34,16 @@ def is_once(service: Service) -> bool:
     return bool(service["restart"] == "no")
 
 
-def start_order(wanted: dict[str, Service]) -> list[str]:
-    """`wanted` as compose starts them: each after what it depends on."""
+def start_order(wanted: dict[str, Service]) -> list[list[str]]:
+    """`wanted` as compose starts them: each after what it depends on, the others at once."""
     graph = {name: set(one.get("depends_on", {})) & set(wanted) for name, one in wanted.items()}
-    return list(TopologicalSorter(graph).static_order())
+    sorter = TopologicalSorter(graph)
+    sorter.prepare()
+    batches = []
+    while sorter.is_active():
+        batches.append(sorted(sorter.get_ready()))
+        sorter.done(*batches[-1])
+    return batches
 
 
 def image_environment() -> dict[str, str]:

@@ -69,7 +69,8 @@ class Containers:
         return {**said, "PYTHONPATH": str(ROOT)}
 
     def _command(self, service: Service, command: Sequence[str]) -> list[str]:
-        assert service["read_only"] and service["cap_drop"] == ["ALL"]
+        assert service["read_only"]
+        assert service["cap_drop"] == ["ALL"]
         line = ["bwrap", "--unshare-pid", "--unshare-ipc", "--die-with-parent", "--clearenv"]
         for name, value in self._environment(service).items():
             line += ["--setenv", name, value]
@@ -77,7 +78,7 @@ class Containers:
             line += ["--symlink", target, link]
         for path in (*SYSTEM, sys.base_prefix, sys.prefix, str(ROOT)):
             line += [*_parents(path), "--ro-bind", path, path]
-        line += ["--proc", "/proc", "--dev", "/dev", "--perms", "1777", "--tmpfs", "/tmp"]
+        line += ["--proc", "/proc", "--dev", "/dev", "--perms", "1777", "--tmpfs", "/tmp"]  # noqa: S108
         for source, target, is_read_only in compose.mounts(service):
             here = FOLDER / source if source.startswith(".") else self.volume(source)
             bind = "--ro-bind" if is_read_only else "--bind"

@@ -1,4 +1,4 @@
-"""What tests of the deployment files need of a machine: skipped where it is missing, failed in CI."""
+"""What these tests need of a machine: skipped where it is missing, failed in CI."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""python -m tests.deploy.pod FOLDER: compose's services, started as compose would, on a network that
-leads nowhere. What happened goes to FOLDER/report.json; tests.deploy.test_processes reads it.
+"""python -m tests.deploy.pod FOLDER: compose's services, started as compose would, on a network
+that leads nowhere. What happened goes to FOLDER/report.json; tests.deploy.test_processes reads it.
 
 It runs in a network and mount namespace of its own, so that hosts and ports are the file's: every
 name of a service is this machine, and 0.0.0.0 is loopback alone.
@@ -62,26 +62,22 @@ class Pod:
         self._ours = compose.ours()
         self._containers = Containers(folder, ADDRESSES)
         self._running: dict[str, Container] = {}
-        self.report: Report = {"once": {}, "healthy": [], "again": {}, "ended": {}, "rss": {}}
+        self.report: Report = {"once": {}, "healthy": [], "ended": {}, "rss": {}, "uids": {}}
 
     def secret(self, volume: str, name: str) -> str:
         return (self._containers.volume(volume) / name).read_text().strip()
 
     def run(self) -> None:
         _prepare_network(self._folder, list(self._all))
-        order = compose.start_order(self._ours)
-        assert order[0] == "secrets", "ClickHouse needs its accounts"
-        self._once("secrets")
+        self._start(["secrets"])  # with ClickHouse's accounts
         engines = self._start_engines()
+        others = {name: one for name, one in self._ours.items() if name != "secrets"}
         try:
-            for name in order[1:]:
-                if compose.is_once(self._ours[name]):
-                    self._once(name)
-                else:
-                    self._start(name)
+            for names in compose.start_order(others):
+                self._start(names)
             self._use()
             self._again()
-            self._end(order)
+            self._end()
         finally:
             for engine in engines:
                 engine.stop()
@@ -100,11 +96,17 @@ class Pod:
             waiting.result()
         return [registry, clickhouse, kafka]
 
-    def _once(self, name: str) -> None:
-        self.report["once"][name] = self._containers.run(name, self._ours[name])
+    def _start(self, names: list[str]) -> None:
+        """Services that wait for nothing but what was started before, all at once."""
+        with ThreadPoolExecutor() as pool:
+            for one in [pool.submit(self._start_one, name) for name in names]:
+                one.result()
 
-    def _start(self, name: str) -> None:
+    def _start_one(self, name: str) -> None:
         service = self._ours[name]
+        if compose.is_once(service):
+            self.report["once"][name] = self._containers.run(name, service)
+            return
         container = self._containers.start(name, service)
         self._running[name] = container
         wait_until(
@@ -116,7 +118,7 @@ class Pod:
         self.report["healthy"].append(name)
         program = container.program()
         self.report["rss"][name] = program.memory_info().rss
-        self.report.setdefault("uids", {})[name] = program.uids().real
+        self.report["uids"][name] = program.uids().real
 
     def _use(self) -> None:
         """One event in, one row out; and who else is asked."""
@@ -164,9 +166,10 @@ class Pod:
     def _again(self) -> None:
         """What a second `up` does, beside a gateway that keeps its files open."""
         key = self.secret("secrets-people", "write-key")
-        for name, service in self._ours.items():
-            if compose.is_once(service):
-                self.report["again"][name] = self._containers.run(name, service)
+        once = {name: one for name, one in self._ours.items() if compose.is_once(one)}
+        with ThreadPoolExecutor() as pool:
+            codes = pool.map(self._containers.run, once, once.values())
+            self.report["again"] = dict(zip(once, codes, strict=True))
         self.report["key_is_the_same"] = key == self.secret("secrets-people", "write-key")
         writes = ["python", "-c", "open('/written', 'w')"]
         gateway = self._ours["gateway"]
@@ -174,11 +177,10 @@ class Pod:
         writes = ["python", "-c", "open('/var/lib/telemetry/written', 'w')"]
         self.report["volume_was_written"] = self._containers.run("write", gateway, writes) == 0
 
-    def _end(self, order: list[str]) -> None:
-        for name in reversed(order):
-            if name in self._running:
-                grace = compose.seconds(self._ours[name]["stop_grace_period"])
-                self.report["ended"][name] = self._running[name].stop(grace)
+    def _end(self) -> None:
+        for name, container in self._running.items():
+            grace = compose.seconds(self._ours[name]["stop_grace_period"])
+            self.report["ended"][name] = container.stop(grace)
         self.report["healthy_after_the_end"] = [
             name for name in self._running if self._containers.healthy(name, self._ours[name])
         ]

@@ -274,7 +274,9 @@ def test_alert_rules_are_those_of_the_file(tmp_path: Path) -> None:
     groups = [
         {
             "name": "telemetry",
-            "rules": [{"alert": "Down", "expr": "up == 0", "annotations": {"a": "{{ $labels.x }}"}}],
+            "rules": [
+                {"alert": "Down", "expr": "up == 0", "annotations": {"a": "{{ $labels.x }}"}}
+            ],
         }
     ]
     (copy / "files").mkdir(exist_ok=True)

@@ -1,13 +1,14 @@
-"""Every service of compose.yaml that runs our image, run as the file says: its command, environment,
-volumes and health check, a root that cannot be written to, the image's user. The engines are the
-embedded ones, Kafka with the file's configuration. See tests.deploy.pod."""
+"""Every service of compose.yaml that runs our image, run as the file says.
+
+Its command, environment, volumes and health check, a root that cannot be written to, the image's
+user. The engines are the embedded ones, Kafka with the file's configuration: see tests.deploy.pod.
+"""
 
 from __future__ import annotations
 
 import json
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
