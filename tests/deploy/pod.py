@@ -13,6 +13,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -29,28 +30,39 @@ from tests.registry import RegistryUnderTest
 # The local engine answers to names of this machine only.
 ADDRESSES = {"http://clickhouse:8123": "http://127.0.0.1:8123"}
 START_SECONDS = 60.0
-ROW_SECONDS = 30.0
+ROW_SECONDS = ANSWER_SECONDS = 30.0
 DEVICE = "pixel-of-the-pod"
 
 Report = dict[str, Any]
 
 
-def _prepare_network(folder: Path, names: list[str]) -> None:
-    """Loopback, on which every service has its name."""
+def _prepare_network(folder: Path, ours: Iterable[str], theirs: Iterable[str]) -> None:
+    """Loopback, on which every service has its name. Ours have addresses of their own, so that one
+    that listens to its own host alone is not found."""
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+    addresses = dict.fromkeys(("localhost", *theirs), "127.0.0.1")
+    addresses |= {name: f"127.0.1.{number}" for number, name in enumerate(ours, start=1)}
     hosts = folder / "hosts"
-    hosts.write_text("".join(f"127.0.0.1 {name}\n" for name in ("localhost", *names)))
+    hosts.write_text("".join(f"{address} {name}\n" for name, address in addresses.items()))
     subprocess.run(["mount", "--bind", hosts, "/etc/hosts"], check=True)
 
 
-def _ask(url: str, headers: dict[str, str] | None = None, body: object = None) -> tuple[int, str]:
-    data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(url, data=data, headers=headers or {})
-    try:
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            return answer.status, answer.read().decode()
-    except urllib.error.HTTPError as error:
-        return error.code, error.read().decode()
+def _ask(
+    url: str, headers: dict[str, str] | None = None, body: bytes | None = None
+) -> tuple[int, str]:
+    """Status and text of an answer; asked again, as a phone would, when the connection breaks."""
+    request = urllib.request.Request(url, data=body, headers=headers or {})
+    deadline = time.monotonic() + ANSWER_SECONDS
+    while True:
+        try:
+            with urllib.request.urlopen(request, timeout=ANSWER_SECONDS) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
 
 
 class Pod:
@@ -68,7 +80,7 @@ class Pod:
         return (self._containers.volume(volume) / name).read_text().strip()
 
     def run(self) -> None:
-        _prepare_network(self._folder, list(self._all))
+        _prepare_network(self._folder, self._ours, set(self._all) - set(self._ours))
         self._start(["secrets"])  # with ClickHouse's accounts
         engines = self._start_engines()
         others = {name: one for name, one in self._ours.items() if name != "secrets"}
@@ -129,7 +141,9 @@ class Pod:
         context = {"device": {"id": DEVICE}, "app": {"version": "1.0.0"}}
         body = {"sent_at": now, "context": context, "events": [event]}
         self.report["event_id"] = event_id
-        self.report["posted"] = _ask("http://gateway:8080/v1/events", headers, body)
+        self.report["posted"] = _ask(
+            "http://gateway:8080/v1/events", headers, json.dumps(body).encode()
+        )
         reader = {
             "X-ClickHouse-User": "reader",
             "X-ClickHouse-Key": self.secret("secrets-reader", "clickhouse-password"),
@@ -137,11 +151,13 @@ class Pod:
         sql = "SELECT event_id FROM telemetry.events FINAL FORMAT TSV"
 
         def rows() -> list[str]:
-            return self._ask_clickhouse(reader, sql)[1].split()
+            return _ask("http://127.0.0.1:8123/", reader, sql.encode())[1].split()
 
         wait_until(lambda: rows() != [], ROW_SECONDS, "the event's row")
         self.report["rows"] = rows()
-        self.report["reader_drops"] = self._ask_clickhouse(reader, "DROP DATABASE telemetry")[0]
+        self.report["reader_drops"] = _ask(
+            "http://127.0.0.1:8123/", reader, b"DROP DATABASE telemetry"
+        )[0]
         token = self.secret("secrets-people", "console-token")
         page = "http://console:8090/csv/tail?app=demo"
         self.report["console_without_token"] = _ask(page)[0]
@@ -152,16 +168,6 @@ class Pod:
             job: [_ask(f"http://{target}/metrics")[1].count("\n") for target in targets]
             for job, targets in _scrape_targets().items()
         }
-
-    def _ask_clickhouse(self, headers: dict[str, str], sql: str) -> tuple[int, str]:
-        request = urllib.request.Request(
-            "http://127.0.0.1:8123/", data=sql.encode(), headers=headers
-        )
-        try:
-            with urllib.request.urlopen(request, timeout=30) as answer:
-                return answer.status, answer.read().decode()
-        except urllib.error.HTTPError as error:
-            return error.code, error.read().decode()
 
     def _again(self) -> None:
         """What a second `up` does, beside a gateway that keeps its files open."""
