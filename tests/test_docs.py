@@ -48,11 +48,13 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 REFERENCE = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
 ARCHITECTURE = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
 CONSUMERS = (ROOT / "docs" / "CONSUMERS.md").read_text(encoding="utf-8")
+DEPLOY = (ROOT / "docs" / "DEPLOY.md").read_text(encoding="utf-8")
 PAGES = {
     "README.md": README,
     "docs/reference.md": REFERENCE,
     "docs/CONSUMERS.md": CONSUMERS,
     "ARCHITECTURE.md": ARCHITECTURE,
+    "docs/DEPLOY.md": DEPLOY,
 }
 
 CONFIGS: list[tuple[type[Struct], dict[str, str]]] = [

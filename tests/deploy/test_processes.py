@@ -18,7 +18,7 @@ from tests import registry
 from tests.deploy import compose, needs
 from tests.deploy.container import UID
 
-POD_SECONDS = 400
+POD_SECONDS = 500
 
 pytestmark = pytest.mark.timeout(POD_SECONDS + 200)
 
