@@ -8,6 +8,8 @@ ARG PYTHON_IMAGE=python:3.13-slim-trixie
 FROM ${PYTHON_IMAGE} AS build
 WORKDIR /build
 RUN ["python", "-m", "venv", "/opt/telemetry"]
+# --build-constraint, below, needs pip 25.3 or later, whatever the base brings.
+RUN ["/opt/telemetry/bin/pip", "install", "--no-cache-dir", "--no-deps", "pip==26.3"]
 # First what changes seldom: this layer stays while only our own code changes. Every file is compared
 # with its hash, and none is compiled here, so the image needs no compiler.
 COPY requirements/server.txt requirements/dev.txt requirements/

@@ -111,17 +111,19 @@ class Pod:
 
     def _start(self, names: list[str]) -> None:
         """Services that wait for nothing but what was started before, all at once."""
+        for name in names:  # in this thread: containers end with the one that started them
+            if not compose.is_once(self._ours[name]):
+                self._running[name] = self._containers.start(name, self._ours[name])
         with ThreadPoolExecutor() as pool:
-            for one in [pool.submit(self._start_one, name) for name in names]:
+            for one in [pool.submit(self._wait, name) for name in names]:
                 one.result()
 
-    def _start_one(self, name: str) -> None:
+    def _wait(self, name: str) -> None:
         service = self._ours[name]
         if compose.is_once(service):
             self.report["once"][name] = self._containers.run(name, service)
             return
-        container = self._containers.start(name, service)
-        self._running[name] = container
+        container = self._running[name]
         deadline = time.monotonic() + START_SECONDS
         while not self._containers.healthy(name, service):
             assert container.exit_code() is None, f"{name} ended"
