@@ -1,6 +1,6 @@
 """The example's Kafka accounts on a broker that enforces them.
 
-Each program may what it does. Passwords go by SASL PLAIN here, where Strimzi's broker asks for SCRAM.
+Each program may what it does. Passwords go by SASL PLAIN, where Strimzi's broker asks for SCRAM.
 """
 
 from __future__ import annotations
