@@ -197,6 +197,8 @@ def test_what_is_named_is_there(manifests: list[Manifest]) -> None:
     for one in chart.of_kind(manifests, "ServiceMonitor"):
         wanted = one["spec"]["selector"]["matchLabels"].items()
         (found,) = [it for it in services if wanted <= it["metadata"]["labels"].items()]
+        assert "telemetry" in found["metadata"]["name"]  # by which alert rules know our jobs
+        assert "jobLabel" not in one["spec"]
         (endpoint,) = one["spec"]["endpoints"]
         assert endpoint["port"] in {port["name"] for port in found["spec"]["ports"]}
 

@@ -181,7 +181,7 @@ resources:
 
 {{/* Liveness asks the process alone; readiness asks what it needs. .port, .ready */}}
 {{- define "telemetry.probes" -}}
-# Sink and alerts answer once they have reached Kafka and ClickHouse: ten minutes, then a new try.
+# Whoever has not answered after ten minutes of its start is started again.
 startupProbe:
   httpGet: { path: /livez, port: {{ .port }} }
   periodSeconds: 5
