@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: install lint check test test-faults bench bench-latency bench-sink bench-queries profile sdks \
+.PHONY: install tools lint check test test-faults bench bench-latency bench-sink bench-queries profile sdks \
 	demo up lock audit sbom sbom-file dist clean
 
 # The locked versions, each file checked against its hash; then the project itself, editable.
@@ -17,6 +17,18 @@ $(READY): pyproject.toml requirements/dev.txt
 	@touch $(READY)
 
 install: $(READY)
+
+# What tests of the deployment files ask: helm itself, and the loader of Docker Compose. They need Go.
+GO ?= go
+TOOLS := .tools/bin
+tools: $(TOOLS)/helm $(TOOLS)/compose-config
+
+$(TOOLS)/helm:
+	GOBIN=$(CURDIR)/$(TOOLS) CGO_ENABLED=0 $(GO) install -trimpath -ldflags='-s -w' helm.sh/helm/v3/cmd/helm@v3.22.0
+
+$(TOOLS)/compose-config:
+	GOBIN=$(CURDIR)/$(TOOLS) CGO_ENABLED=0 $(GO) install -trimpath github.com/compose-spec/compose-go/v2/cmd@v2.16.2
+	mv $(TOOLS)/cmd $@
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -112,4 +124,4 @@ dist: sbom
 	@exec $(BIN)/python -m tests.dist dist $(PYTHONS)
 
 clean:
-	rm -rf $(VENV) data dist build
+	rm -rf $(VENV) .tools data dist build

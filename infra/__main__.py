@@ -1,4 +1,4 @@
-"""telemetry-infra: up, down, status, provision, acls. Arguments, environment, signals, codes."""
+"""telemetry-infra: up, down, status, provision … Arguments, environment, signals, exit codes."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ from rich.table import Table
 from gateway.contract import topics
 from gateway.contract.kafka_access import KafkaAccess
 from gateway.runtime import BAD_USAGE, FOUND_WRONG, ConfigError, load_config, setup_logging
+from infra import secrets
 from infra.acls import ACLS, Acl, AclError, apply, as_commands
 from infra.local import state_file
 from infra.local.processes import last_lines
@@ -367,6 +368,21 @@ def _acls(processes: list[str], principals: list[str]) -> list[tuple[str, Acl]]:
         for process in processes
         for acl in ACLS[process]
     ]
+
+
+@app.command("secrets")
+def secrets_command(
+    into: Annotated[Path, typer.Option("--into", help="folder; what is there stays")],
+) -> None:
+    """Make passwords, a write key and a console token, and ClickHouse's accounts of them.
+
+    Example: telemetry-infra secrets --into /etc/telemetry/secrets
+    """
+    try:
+        made = secrets.make(into)
+    except (OSError, UnicodeDecodeError) as error:
+        raise _fail(f"--into: {error}", BAD_USAGE) from None
+    typer.echo("\n".join(f"made {name}" for name in made) or "all secrets are there")
 
 
 def _registry() -> RegistryAccess:

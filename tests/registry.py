@@ -21,12 +21,20 @@ GROUP, ARTIFACT, VERSION = "io.apicurio", "apicurio-registry-app", "3.3.3"
 START_SECONDS = 100.0
 
 
+def archive() -> Path:
+    """The registry as Maven has it; downloaded once per user."""
+    component = MavenContext().project(GROUP, ARTIFACT).at_version(VERSION)
+    return Path(component.artifact("all", "tar.gz").resolve())
+
+
 class RegistryUnderTest:
     """One registry in a folder of its own."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, port: int | None = None) -> None:
         self._folder = folder
         self._port, self._management_port = free_ports(2)
+        if port is not None:
+            self._port = port
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -35,9 +43,7 @@ class RegistryUnderTest:
         return f"http://{HOST}:{self._port}/apis/ccompat/v7"
 
     def start(self) -> None:
-        component = MavenContext().project(GROUP, ARTIFACT).at_version(VERSION)
-        archive = component.artifact("all", "tar.gz").resolve()
-        with tarfile.open(archive) as packed:
+        with tarfile.open(archive()) as packed:
             packed.extractall(self._folder / "app", filter="data")
         settings = {
             "quarkus.http.host": HOST,

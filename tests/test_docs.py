@@ -67,6 +67,7 @@ GUIDES = (
     "docs/RETENTION.md",
     "docs/RELEASE.md",
 )
+DEPLOY = (ROOT / "docs" / "DEPLOY.md").read_text(encoding="utf-8")
 PAGES = {
     "README.md": README,
     "docs/reference.md": REFERENCE,
@@ -75,6 +76,7 @@ PAGES = {
     "docs/SCALE.md": SCALE,
     "docs/SECURITY-SETUP.md": SECURITY,
     "ARCHITECTURE.md": ARCHITECTURE,
+    "docs/DEPLOY.md": DEPLOY,
     **{page: (ROOT / page).read_text(encoding="utf-8") for page in GUIDES},
 }
 

@@ -128,7 +128,11 @@ def _gateway(stack: Stack, data: Path, environ: Mapping[str, str]) -> Member:
 
 def _sink(stack: Stack, data: Path, environ: Mapping[str, str]) -> Member:
     """A static member: after a restart it has its partitions back at once."""
-    environment = {**environ, "TELEMETRY_SINK_METRICS_PORT": str(stack.sink_port)}
+    environment = {
+        **environ,
+        "TELEMETRY_SINK_METRICS_HOST": urlsplit(stack.sink_url).hostname or "",
+        "TELEMETRY_SINK_METRICS_PORT": str(stack.sink_port),
+    }
     return Member(
         name="sink",
         prepare=lambda: [sys.executable, "-m", "sinks", "run", "--instance", "local"],

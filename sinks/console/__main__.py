@@ -65,15 +65,23 @@ def console_command() -> None:
 def add_command(
     of_app: Annotated[str, typer.Argument(metavar="APP", help="the app it shows")] = ALL_APPS,
     operator: Annotated[bool, typer.Option("--operator", help="of all apps instead")] = False,
+    token_file: Annotated[
+        Path | None, typer.Option("--token-file", help="take over the token in this file")
+    ] = None,
 ) -> None:
-    """Make a token and print it; only its hash is kept.
+    """Make a token and print it, or take over one of a file; only its hash is kept.
 
     Example: telemetry-sink tokens add shop
     """
     if operator == bool(of_app):
         raise fail("name an APP, or say --operator", BAD_USAGE)
+    try:
+        given = None if token_file is None else token_file.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise fail(f"--token-file: {error}", BAD_USAGE) from None
     with _token_errors():
-        typer.echo(_store().add(of_app, datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")))
+        token = _store().add(of_app, datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), given)
+    typer.echo(token if given is None else f"{of_app or 'all apps'}: the token is known")
 
 
 @app.command("list")

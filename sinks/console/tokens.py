@@ -16,7 +16,7 @@ from msgspec import Struct
 from gateway.contract.whole_file import locked, replace
 
 ALL_APPS = ""  # an operator's
-MAX_TOKEN_LENGTH = 128
+MIN_TOKEN_LENGTH, MAX_TOKEN_LENGTH = 16, 128
 
 
 class TokenError(Exception):
@@ -60,16 +60,28 @@ class TokenStore:
         except (OSError, msgspec.DecodeError) as error:
             raise TokenError(f"cannot read {self.path}: {error}") from None
 
-    def add(self, app: str, created_at: str) -> str:
-        """Make a token for `app`, or for all apps, and return it: it is not kept."""
+    def add(self, app: str, created_at: str, given: str | None = None) -> str:
+        """Make a token for `app`, or for all apps, and return it: it is not kept.
+
+        `given` is taken over as it is; the same one again changes nothing, for another app it is
+        an error.
+        """
         if app != ALL_APPS and not (
             len(app) <= 64 and all(char.isalnum() or char in "._-" for char in app)
         ):
             raise TokenError("an app name has 1 to 64 letters, digits, dots, dashes, underscores")
-        token = secrets.token_urlsafe(24)
+        token = secrets.token_urlsafe(24) if given is None else given
+        if not MIN_TOKEN_LENGTH <= len(token) <= MAX_TOKEN_LENGTH:
+            raise TokenError(f"a token has {MIN_TOKEN_LENGTH} to {MAX_TOKEN_LENGTH} characters")
+        entry = Token(sha256=_digest(token), app=app, created_at=created_at)
         with locked(self.path):
-            entry = Token(sha256=_digest(token), app=app, created_at=created_at)
-            self._save([*self.load(), entry])
+            tokens = self.load()
+            for known in tokens:
+                if known.sha256 == entry.sha256:
+                    if known.app != app:
+                        raise TokenError(f"this token already shows {known.app or 'all apps'}")
+                    return token
+            self._save([*tokens, entry])
         return token
 
     def revoke(self, token_or_id: str) -> Token:

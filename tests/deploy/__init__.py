@@ -1,0 +1,1 @@
+"""What of the deployment files can be proved without a Docker engine and without a cluster."""
