@@ -27,11 +27,11 @@ DAY = "2026-11-24"
 
 
 @pytest.fixture
-def rig(kafka: KafkaUnderTest, tmp_path: Path) -> Iterator[ReplayRig]:
+def rig(own_kafka: KafkaUnderTest, tmp_path: Path) -> Iterator[ReplayRig]:
     clickhouse = ClickHouseUnderTest(tmp_path / "clickhouse")
     clickhouse.start()
     clickhouse.migrate()
-    under_test = ReplayRig(kafka, clickhouse, tmp_path)
+    under_test = ReplayRig(own_kafka, clickhouse, tmp_path)
     yield under_test
     asyncio.run(under_test.take_back_wishes())
     under_test.close()

@@ -27,13 +27,13 @@ pytestmark = pytest.mark.timeout(400)  # minutes where the machine is busy
 
 
 @pytest.fixture(scope="module")
-def rig(kafka: KafkaUnderTest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReplayRig]:
+def rig(own_kafka: KafkaUnderTest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReplayRig]:
     folder = tmp_path_factory.mktemp("replay")
     clickhouse = ClickHouseUnderTest(folder / "clickhouse")
     clickhouse.start()
     clickhouse.migrate()
-    under_test = ReplayRig(kafka, clickhouse, folder)
-    produce(kafka.bootstrap, under_test.settled, seed=1, count=600)
+    under_test = ReplayRig(own_kafka, clickhouse, folder)
+    produce(own_kafka.bootstrap, under_test.settled, seed=1, count=600)
     under_test.start("one", **ROOMY)
     under_test.wait_idle()
     yield under_test
