@@ -1,4 +1,4 @@
-"""The locks agree with pyproject.toml, with each other, and hold nothing but versions and hashes."""
+"""The locks agree with pyproject.toml and each other, and hold only versions and hashes."""
 
 from __future__ import annotations
 

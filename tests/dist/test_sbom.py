@@ -17,8 +17,10 @@ from tests.dist.locks import ROOT, read
 def test_it_is_valid_and_complete(tmp_path: Path) -> None:
     file = tmp_path / "sbom.json"
     done = subprocess.run(
-        ["make", "--no-print-directory", "sbom-file"]
-        + [f"BIN={Path(sys.executable).parent}", "LOCK=base", f"SBOM={file}"],
+        [
+            *("make", "--no-print-directory", "sbom-file"),
+            *(f"BIN={Path(sys.executable).parent}", "LOCK=base", f"SBOM={file}"),
+        ],
         cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
 
