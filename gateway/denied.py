@@ -15,6 +15,7 @@ from msgspec import Meta, Raw
 
 from gateway.contract.event import MAX_NAME_LENGTH, Batch, Event
 from gateway.contract.verdict import Rejection
+from gateway.contract.whole_file import Stamp, stamp_of
 
 ALL_APPS = "*"
 MOST_NAMES = 1_000  # in the file: each is a series of the metrics
@@ -35,7 +36,7 @@ class Denied:
         self.stops_any = False  # whether anything is taken out of anybody's events
         self._path = path
         self._count = count
-        self._stamp: tuple[int, int, int] | None = None
+        self._stamp: Stamp | None = None
         self._owners: dict[str, dict[str, str]] = {}  # by app: who denies a name, the app or all
 
     def refresh(self) -> bool:
@@ -43,9 +44,8 @@ class Denied:
         if self._path is None:
             return False
         try:
-            stat = self._path.stat()
-            stamp = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
-            if stamp == self._stamp:
+            stamp = stamp_of(self._path)
+            if stamp is not None and stamp == self._stamp:
                 return False
             self._owners = _read(self._path.read_bytes())
         except (OSError, ValueError) as error:  # a TOML or UTF-8 error is a ValueError

@@ -5,10 +5,11 @@ ClickHouse gets its two accounts as configuration, with the hashes of the passwo
 
 from __future__ import annotations
 
-import os
 import secrets
 from hashlib import sha256
 from pathlib import Path
+
+from gateway.contract.whole_file import replace
 
 WRITER, READER = "telemetry", "reader"  # ClickHouse's accounts
 WRITER_PASSWORD = Path("writer") / "clickhouse-password"
@@ -69,7 +70,4 @@ def _access(password: str, profile: str) -> str:
 
 def _write(path: Path, content: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(content, encoding="utf-8")
-    temporary.chmod(MODE)
-    temporary.replace(path)
+    replace(path, content.encode(), MODE)

@@ -6,14 +6,16 @@ what they began with; whoever comes later meets what the files hold by then.
 
 from __future__ import annotations
 
-import os
 import ssl
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, NoReturn
+
+from gateway.contract.whole_file import Stamp, stamp_of
 
 OTHER_NAMES = (62, 64)  # OpenSSL's: a certificate is for another host, for another address
 
-State = tuple[tuple[int, int, int] | None, ...]
+State = tuple[Stamp | None, ...]
 
 
 class PemError(Exception):
@@ -69,12 +71,11 @@ class RenewedContext(ssl.SSLContext):
         return tuple(_state_of(path) for path in self._files)
 
 
-def _state_of(path: str) -> tuple[int, int, int] | None:
+def _state_of(path: str) -> Stamp | None:
     try:
-        found = os.stat(path)
+        return stamp_of(Path(path))
     except OSError:
         return None
-    return found.st_mtime_ns, found.st_ino, found.st_size
 
 
 def client_context(ca: str, certificate: str, key: str) -> ssl.SSLContext:

@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from gateway.contract.whole_file import locked, replace
+from gateway.contract.whole_file import Stamp, locked, replace, stamp_of
 
 MAX_KEY_LENGTH = 128
 KEY_FILE = Path("gateway") / "keys.json"  # below the data folder
@@ -103,7 +103,7 @@ class KeyRing:
 
     def __init__(self, store: KeyStore) -> None:
         self._store = store
-        self._stamp: tuple[int, int, int] | None = None
+        self._stamp: Stamp | None = None
         self._apps: dict[bytes, str] = {}
         self._seen: dict[str, str] = {}  # keys that were right, until the file changes
 
@@ -119,12 +119,7 @@ class KeyRing:
 
     def refresh(self) -> bool:
         """Read the file again if it changed; True if so. Raises KeyStoreError, keeping what was."""
-        try:
-            stat = self._store.path.stat()
-        except FileNotFoundError:
-            stamp = None
-        else:
-            stamp = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
+        stamp = stamp_of(self._store.path)
         if stamp == self._stamp:
             return False
         entries = self._store.load()

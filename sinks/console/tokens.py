@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from gateway.contract.whole_file import locked, replace
+from gateway.contract.whole_file import Stamp, locked, replace, stamp_of
 
 ALL_APPS = ""  # an operator's
 MIN_TOKEN_LENGTH, MAX_TOKEN_LENGTH = 16, 128
@@ -48,7 +48,7 @@ class TokenStore:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._stamp: tuple[int, int, int] | None = None
+        self._stamp: Stamp | None = None
         self._known: list[Token] = []
 
     def load(self) -> list[Token]:
@@ -97,11 +97,7 @@ class TokenStore:
 
     def known(self) -> list[Token]:
         """All tokens, read again only if the file changed. Raises TokenError, keeping what was."""
-        try:
-            stat = self.path.stat()
-            stamp = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
-        except FileNotFoundError:
-            stamp = None
+        stamp = stamp_of(self.path)
         if stamp != self._stamp:
             self._known = self.load()
             self._stamp = stamp
