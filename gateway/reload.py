@@ -1,4 +1,4 @@
-"""The operator's files, read again when they change: write keys, and denied properties."""
+"""The operator's files, read again when they change: keys, denied properties, certificate."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 
+from gateway.contract.pem import RenewedContext
 from gateway.denied import Denied, DeniedError
 from gateway.edge.keys import KeyRing, KeyStoreError
 from gateway.metrics import Metrics
@@ -18,10 +19,13 @@ REFRESH_SECONDS = 0.5
 class Reloader:
     """A file that cannot be read changes nothing: what it said before stays in force."""
 
-    def __init__(self, keys: KeyRing, denied: Denied, metrics: Metrics) -> None:
+    def __init__(
+        self, keys: KeyRing, denied: Denied, metrics: Metrics, tls: RenewedContext | None = None
+    ) -> None:
         self._keys = keys
         self._denied = denied
         self._metrics = metrics
+        self._tls = tls  # counts and tells its changes itself
         self._told: dict[str, str] = {}  # one trouble is one line
 
     def refresh(self) -> None:
@@ -30,6 +34,8 @@ class Reloader:
             self._metrics.write_keys.set(len(self._keys))
         if self._read("denied", self._denied.refresh):
             log.info("denied properties loaded: %d", len(self._denied))
+        if self._tls is not None:
+            self._tls.renew()
 
     async def run(self) -> None:
         while True:

@@ -35,7 +35,6 @@ from gateway.workers.crew import Crew
 
 log = logging.getLogger(__name__)
 
-TLS_REFRESH_SECONDS = 0.5
 KEEP_ALIVE_SECONDS = 75
 SWEEP_SECONDS = 0.5
 BACKLOG = 2048
@@ -132,7 +131,7 @@ async def serve(
         lambda: ready(f"{scheme}://{host}:{port}"),
         config.head_timeout_seconds,
     )
-    files = Reloader(keys, denied, metrics)
+    files = Reloader(keys, denied, metrics, tls)
     files.refresh()
     gc.freeze()
     gc.set_threshold(GC_THRESHOLD)
@@ -143,7 +142,6 @@ async def serve(
             *([tasks.create_task(crew.run(metrics))] if crew is not None else []),
             tasks.create_task(publisher.run()),
             tasks.create_task(files.run()),
-            *([tasks.create_task(_watch_tls(tls))] if tls is not None else []),
             tasks.create_task(WishReader(kafka_options(config), wishes).run()),
             tasks.create_task(_sweep(server, metrics)),
             tasks.create_task(_stop_when(stop, server, app)),
@@ -209,9 +207,3 @@ async def _sweep(server: uvicorn.Server, metrics: Metrics) -> None:
         for connection in list(server.server_state.connections):
             if isinstance(connection, Guard):
                 connection.check(loop.time())
-
-
-async def _watch_tls(tls: RenewedContext) -> None:
-    while True:
-        await asyncio.sleep(TLS_REFRESH_SECONDS)
-        tls.renew()
