@@ -5,7 +5,7 @@ from __future__ import annotations
 from infra.grafana.board import Board, Choice
 from infra.grafana.panel import Asked, Measured
 from infra.grafana.program_boards import GATEWAY, SINK
-from infra.grafana.promql import quantile, rate
+from infra.grafana.promql import median_and_p99, quantile, rate
 
 _APP = Choice(
     name="app",
@@ -100,10 +100,7 @@ OPERATIONS = Board(
         ),
         Measured(
             title="From a request's head to its answer",
-            series={
-                "p50": quantile(0.5, "telemetry_gateway_http_request_duration_seconds"),
-                "p99": quantile(0.99, "telemetry_gateway_http_request_duration_seconds"),
-            },
+            series=median_and_p99("telemetry_gateway_http_request_duration_seconds"),
             unit="s",
         ),
         Measured(
@@ -157,10 +154,7 @@ OPERATIONS = Board(
         ),
         Measured(
             title="Inserts",
-            series={
-                "p50": quantile(0.5, "telemetry_sink_insert_duration_seconds"),
-                "p99": quantile(0.99, "telemetry_sink_insert_duration_seconds"),
-            },
+            series=median_and_p99("telemetry_sink_insert_duration_seconds"),
             unit="s",
         ),
         Measured(

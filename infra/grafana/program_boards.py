@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from infra.grafana.board import Board
 from infra.grafana.panel import Measured
-from infra.grafana.promql import quantile, rate, share
+from infra.grafana.promql import median_and_p99, quantile, rate, share
 
 
 def _process(title: str, prefix: str) -> tuple[Measured, ...]:
@@ -75,15 +75,12 @@ GATEWAY = Board(
         ),
         Measured(
             title="From a request's head to its answer",
-            series={
-                "p50": quantile(0.5, "telemetry_gateway_http_request_duration_seconds"),
-                "p99": quantile(0.99, "telemetry_gateway_http_request_duration_seconds"),
-            },
+            series=median_and_p99("telemetry_gateway_http_request_duration_seconds"),
             unit="s",
         ),
         Measured(
             title="How late the event loop is",
-            series={"p50": quantile(0.5, _LOOP_LAG), "p99": quantile(0.99, _LOOP_LAG)},
+            series=median_and_p99(_LOOP_LAG),
             unit="s",
         ),
         Measured(
@@ -135,10 +132,7 @@ SINK = Board(
         ),
         Measured(
             title="From Kafka to ClickHouse",
-            series={
-                "p50": quantile(0.5, "telemetry_sink_chunk_age_seconds"),
-                "p99": quantile(0.99, "telemetry_sink_chunk_age_seconds"),
-            },
+            series=median_and_p99("telemetry_sink_chunk_age_seconds"),
             unit="s",
         ),
         Measured(

@@ -11,6 +11,11 @@ def quantile(level: float, metric: str) -> str:
     return f"histogram_quantile({level}, {rate(f'{metric}_bucket', 'le')})"
 
 
+def median_and_p99(metric: str) -> dict[str, str]:
+    """By legend: the median and the 99th percentile."""
+    return {"p50": quantile(0.5, metric), "p99": quantile(0.99, metric)}
+
+
 def share(metric: str, by: str, chosen: str) -> str:
     """Of all POSTs."""
     return (
