@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from msgspec import Meta
 
 from gateway.contract import topics
-from gateway.contract.kafka_access import KafkaAccess
+from sinks.program_config import ProgramConfig
 
 PREFIXES = {
     "TELEMETRY_SINK_": "",
@@ -18,22 +18,9 @@ PREFIXES = {
 MB = 1024 * 1024
 
 
-class SinkConfig(KafkaAccess, frozen=True, kw_only=True):
+class SinkConfig(ProgramConfig, frozen=True, kw_only=True):
     """Options with their defaults. A value out of range stops the process at its start."""
 
-    log_level: Annotated[
-        Literal["debug", "info", "warning", "error"], Meta(description="how much the log says")
-    ] = "info"
-    log_format: Annotated[
-        Literal["json", "text"],
-        Meta(description="an object a line for programs, or text for people"),
-    ] = "json"
-    metrics_host: Annotated[
-        str, Meta(min_length=1, description="address of /metrics and health")
-    ] = "127.0.0.1"
-    metrics_port: Annotated[
-        int, Meta(ge=0, le=65535, description="port of /metrics and health; 0: none")
-    ] = 0
     tracing_url: Annotated[
         str,
         Meta(

@@ -5,12 +5,10 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Callable, Collection
 from functools import partial
-from typing import TypeVar
 
 from aiokafka import TopicPartition
-from aiokafka.errors import KafkaError
 from msgspec import Struct
 
 from gateway.contract.readiness import Lack
@@ -33,17 +31,14 @@ from sinks.metrics import Metrics
 from sinks.partition import Partition
 from sinks.pause import Gate
 from sinks.retry import chances, delays
-from sinks.sink import Misconfigured, Retryable
+from sinks.startup import until_there
 from sinks.traces_of import traces_of
 
 __all__ = ["Stopped", "run_clickhouse"]
 
 log = logging.getLogger(__name__)
 
-T = TypeVar("T")
-
 TABLES = (EVENTS, DEAD_LETTERS)
-RETRY_SECONDS = 1.0
 GC_THRESHOLD = 100_000  # the window of ids alone is a million objects, none of them in a circle
 
 
@@ -61,7 +56,7 @@ async def run_clickhouse(
     gc.set_threshold(GC_THRESHOLD)
     metrics, condition = Metrics(), Condition()
     metrics.process.watch(condition.lacks)
-    until = partial(_until, stop, condition)
+    until = partial(until_there, stop, condition)
     async with (
         traces_of(config) as traces,
         told(config.metrics_host, config.metrics_port, metrics, condition, stop),
@@ -81,31 +76,6 @@ async def run_clickhouse(
                 await kafka.close()
         finally:
             await clickhouse.client.close()
-
-
-async def _until(
-    stop: asyncio.Event,
-    condition: Condition,
-    attempt: Callable[[], Awaitable[T]],
-    lack: Lack,
-    what: str,
-) -> T | None:
-    """Try until it works; None when told to stop meanwhile. Raises Stopped."""
-    while not stop.is_set():
-        try:
-            return await attempt()
-        except (Misconfigured, sql.Denied) as error:
-            raise Stopped(str(error)) from None
-        except (sql.Unreachable, Retryable, KafkaError, OSError, TimeoutError) as error:
-            text = f"{what} is not there yet: {str(error) or type(error).__name__}"
-            log.warning("%s", text)
-            condition.waits(lack, text)
-        try:
-            async with asyncio.timeout(RETRY_SECONDS):
-                await stop.wait()
-        except TimeoutError:
-            continue
-    return None
 
 
 class _ClickHouse(Struct, frozen=True):

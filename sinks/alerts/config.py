@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from gateway.contract import topics
-from gateway.contract.kafka_access import KafkaAccess
+from sinks.program_config import ProgramConfig
 
 PREFIXES = {
     "TELEMETRY_ALERTS_": "",
@@ -19,23 +19,10 @@ PREFIXES = {
 }
 
 
-class AlertsConfig(KafkaAccess, frozen=True, kw_only=True):
+class AlertsConfig(ProgramConfig, frozen=True, kw_only=True):
     """Options with their defaults. A value out of range stops the process at its start."""
 
     rules: Annotated[str, Meta(min_length=1, description="path of the rule file")] = "alerts.toml"
-    log_level: Annotated[
-        Literal["debug", "info", "warning", "error"], Meta(description="how much the log says")
-    ] = "info"
-    log_format: Annotated[
-        Literal["json", "text"],
-        Meta(description="an object a line for programs, or text for people"),
-    ] = "json"
-    metrics_host: Annotated[
-        str, Meta(min_length=1, description="address of /metrics and health")
-    ] = "127.0.0.1"
-    metrics_port: Annotated[
-        int, Meta(ge=0, le=65535, description="port of /metrics and health; 0: none")
-    ] = 0
     group: Annotated[str, Meta(min_length=1, description="consumer group")] = topics.ALERTS_GROUP
     session_timeout_ms: Annotated[
         int, Meta(ge=1000, le=300_000, description="silence after which Kafka gives us up")

@@ -8,8 +8,6 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from aiokafka.errors import KafkaError
-
 from gateway.contract.readiness import Lack
 from gateway.contract.topics import APP_EVENTS
 from gateway.runtime import now_ms
@@ -30,10 +28,9 @@ from sinks.health import Condition, told
 from sinks.kafka_clients import reach
 from sinks.retry import chances
 from sinks.sink import Misconfigured
+from sinks.startup import until_there
 
 log = logging.getLogger(__name__)
-
-RETRY_SECONDS = 1.0
 
 
 async def run_alerts(
@@ -49,7 +46,9 @@ async def run_alerts(
     metrics, condition = Metrics(), Condition()
     metrics.process.watch(condition.lacks)
     async with told(config.metrics_host, config.metrics_port, metrics, condition, stop):
-        clients = await _clients(config, instance, stop, condition)
+        clients = await until_there(
+            stop, condition, lambda: _clients(config, instance), Lack.KAFKA, "Kafka"
+        )
         if clients is None:
             return
         state_log = log_type(reach(config), metrics)
@@ -99,27 +98,10 @@ async def _while_allowed(clients: AlertClients, work: Coroutine[Any, Any, None])
         await asyncio.gather(working, allowed, return_exceptions=True)
 
 
-async def _clients(
-    config: AlertsConfig, instance: str | None, stop: asyncio.Event, condition: Condition
-) -> AlertClients | None:
-    """Tried until they have started; None when told to stop meanwhile."""
-    while not stop.is_set():
-        clients = AlertClients(config, instance)
-        try:
-            await clients.start()
-            return clients
-        except Misconfigured as error:
-            raise Stopped(str(error)) from None
-        except (KafkaError, OSError, TimeoutError) as error:
-            text = f"Kafka is not there yet: {str(error) or type(error).__name__}"
-            log.warning("%s", text)
-            condition.waits(Lack.KAFKA, text)
-        try:
-            async with asyncio.timeout(RETRY_SECONDS):
-                await stop.wait()
-        except TimeoutError:
-            continue
-    return None
+async def _clients(config: AlertsConfig, instance: str | None) -> AlertClients:
+    clients = AlertClients(config, instance)
+    await clients.start()
+    return clients
 
 
 def _server(config: AlertsConfig) -> sql.Server:
