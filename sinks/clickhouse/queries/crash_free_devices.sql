@@ -11,21 +11,27 @@
 -- meaning: Platform and country pick the devices that were there with it on a day of the period.
 SELECT
     app_version,
-    count() AS devices,
-    round(100 * (1 - countIf(has_crashed) / devices), 3) AS crash_free_percent
-FROM
-(
-    SELECT
-        app_version,
-        device_id,
-        max(crashed) = 1 AS has_crashed
-    FROM telemetry.device_days
-    WHERE app_id = {app:String}
-      AND day BETWEEN {from:Date} AND {to:Date}
-      AND ({release:String} = '' OR app_version = {release:String})
-    GROUP BY app_version, device_id
-    HAVING ({platform:String} = '' OR max(os_name = {platform:String}))
-       AND ({country:String} = '' OR max(country = {country:String}))
-)
+    uniqExact(device_key) AS devices,
+    round(100 * (1 - uniqExactIf(device_key, crashed = 1) / devices), 3) AS crash_free_percent
+FROM telemetry.device_days
+WHERE app_id = {app:String}
+  AND day BETWEEN {from:Date} AND {to:Date}
+  AND ({release:String} = '' OR app_version = {release:String})
+  AND ({platform:String} = '' OR (app_version, device_key) IN
+    (
+        SELECT app_version, device_key
+        FROM telemetry.device_days
+        WHERE app_id = {app:String}
+          AND day BETWEEN {from:Date} AND {to:Date}
+          AND os_name = {platform:String}
+    ))
+  AND ({country:String} = '' OR (app_version, device_key) IN
+    (
+        SELECT app_version, device_key
+        FROM telemetry.device_days
+        WHERE app_id = {app:String}
+          AND day BETWEEN {from:Date} AND {to:Date}
+          AND country = {country:String}
+    ))
 GROUP BY app_version
 ORDER BY app_version;
