@@ -9,6 +9,7 @@
 -- meaning: Devices active with a release in the period, and the share of them without an app_crash
 -- meaning: of that release in it. A crash counts for the release that crashed, whenever it was sent.
 -- meaning: Platform and country pick the devices that were there with it on a day of the period.
+-- A device with a release is one number: of two hashes, 128 bits each.
 SELECT
     app_version,
     uniqExact(device_key) AS devices,
@@ -17,17 +18,21 @@ FROM telemetry.device_days
 WHERE app_id = {app:String}
   AND day BETWEEN {from:Date} AND {to:Date}
   AND ({release:String} = '' OR app_version = {release:String})
-  AND ({platform:String} = '' OR (app_version, device_key) IN
+  AND ({platform:String} = '' OR
+      bitXor(device_key, reinterpretAsUInt128(sipHash128(app_version)))
+  IN
     (
-        SELECT app_version, device_key
+        SELECT bitXor(device_key, reinterpretAsUInt128(sipHash128(app_version)))
         FROM telemetry.device_days
         WHERE app_id = {app:String}
           AND day BETWEEN {from:Date} AND {to:Date}
           AND os_name = {platform:String}
     ))
-  AND ({country:String} = '' OR (app_version, device_key) IN
+  AND ({country:String} = '' OR
+      bitXor(device_key, reinterpretAsUInt128(sipHash128(app_version)))
+  IN
     (
-        SELECT app_version, device_key
+        SELECT bitXor(device_key, reinterpretAsUInt128(sipHash128(app_version)))
         FROM telemetry.device_days
         WHERE app_id = {app:String}
           AND day BETWEEN {from:Date} AND {to:Date}

@@ -12,6 +12,7 @@
 -- meaning: session has no share of crash-free sessions (null).
 -- A session that started in the period has no row in the ten days before it. Rows from the days
 -- after it belong to it when the session has one in the last days of it.
+-- A device with a release is one number, and so is a session: of two hashes, 128 bits each.
 SELECT
     app_version,
     max(part_devices) AS devices,
@@ -35,17 +36,21 @@ FROM
     WHERE app_id = {app:String}
       AND day BETWEEN {from:Date} AND {to:Date}
       AND ({release:String} = '' OR app_version = {release:String})
-      AND ({platform:String} = '' OR (app_version, device_key) IN
+      AND ({platform:String} = '' OR
+          bitXor(device_key, reinterpretAsUInt128(sipHash128(app_version)))
+      IN
         (
-            SELECT app_version, device_key
+            SELECT bitXor(device_key, reinterpretAsUInt128(sipHash128(app_version)))
             FROM telemetry.device_days
             WHERE app_id = {app:String}
               AND day BETWEEN {from:Date} AND {to:Date}
               AND os_name = {platform:String}
         ))
-      AND ({country:String} = '' OR (app_version, device_key) IN
+      AND ({country:String} = '' OR
+          bitXor(device_key, reinterpretAsUInt128(sipHash128(app_version)))
+      IN
         (
-            SELECT app_version, device_key
+            SELECT bitXor(device_key, reinterpretAsUInt128(sipHash128(app_version)))
             FROM telemetry.device_days
             WHERE app_id = {app:String}
               AND day BETWEEN {from:Date} AND {to:Date}
@@ -72,7 +77,9 @@ FROM
             SELECT session_id
             FROM telemetry.sessions
             WHERE app_id = {app:String}
-              AND day BETWEEN greatest(toDate32({from:Date}), toDate32({to:Date}) - 10) AND {to:Date}
+              AND day BETWEEN
+                  greatest(toDate32({from:Date}), toDate32({to:Date}) - 10)
+                  AND {to:Date}
               AND session_id IN
                 (
                     SELECT session_id
@@ -88,15 +95,34 @@ FROM
             WHERE app_id = {app:String}
               AND day BETWEEN toDate32({from:Date}) - 10 AND toDate32({from:Date}) - 1
         )
-      AND ({platform:String} = '' AND {country:String} = '' OR (app_version, session_id) IN
+      AND ({platform:String} = '' AND {country:String} = '' OR
+          bitXor(reinterpretAsUInt128(session_id), reinterpretAsUInt128(sipHash128(app_version)))
+      IN
         (
-            SELECT app_version, session_id
+            SELECT
+                bitXor(
+                    reinterpretAsUInt128(session_id),
+                    reinterpretAsUInt128(sipHash128(app_version))
+                ) AS part
             FROM telemetry.sessions
             WHERE app_id = {app:String}
               AND day BETWEEN {from:Date} AND toDate32({to:Date}) + 10
-            GROUP BY app_version, session_id
-            HAVING ({platform:String} = '' OR max(os_name) = {platform:String})
-               AND ({country:String} = '' OR max(country) = {country:String})
+              AND ({release:String} = '' OR app_version = {release:String})
+            GROUP BY part
+            HAVING max(
+                if(
+                    {platform:String} = '',
+                    1,
+                    (os_name >= {platform:String}) + (os_name > {platform:String})
+                )
+            ) = 1
+               AND max(
+                   if(
+                       {country:String} = '',
+                       1,
+                       (country >= {country:String}) + (country > {country:String})
+                   )
+               ) = 1
         ))
     GROUP BY app_version
 )

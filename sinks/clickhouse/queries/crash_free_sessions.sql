@@ -12,6 +12,7 @@
 -- meaning: is not looked at. Platform and country are the greatest of a session's events with it.
 -- A session that started in the period has no row in the ten days before it. Rows from the days
 -- after it belong to it when the session has one in the last days of it.
+-- A session's part in a release is one number: of its id and a hash, 128 bits each.
 SELECT
     app_version,
     uniqExact(session_id) AS sessions,
@@ -41,15 +42,34 @@ WHERE app_id = {app:String}
         WHERE app_id = {app:String}
           AND day BETWEEN toDate32({from:Date}) - 10 AND toDate32({from:Date}) - 1
     )
-  AND ({platform:String} = '' AND {country:String} = '' OR (app_version, session_id) IN
+  AND ({platform:String} = '' AND {country:String} = '' OR
+      bitXor(reinterpretAsUInt128(session_id), reinterpretAsUInt128(sipHash128(app_version)))
+  IN
     (
-        SELECT app_version, session_id
+        SELECT
+            bitXor(
+                reinterpretAsUInt128(session_id),
+                reinterpretAsUInt128(sipHash128(app_version))
+            ) AS part
         FROM telemetry.sessions
         WHERE app_id = {app:String}
           AND day BETWEEN {from:Date} AND toDate32({to:Date}) + 10
-        GROUP BY app_version, session_id
-        HAVING ({platform:String} = '' OR max(os_name) = {platform:String})
-           AND ({country:String} = '' OR max(country) = {country:String})
+          AND ({release:String} = '' OR app_version = {release:String})
+        GROUP BY part
+        HAVING max(
+            if(
+                {platform:String} = '',
+                1,
+                (os_name >= {platform:String}) + (os_name > {platform:String})
+            )
+        ) = 1
+           AND max(
+               if(
+                   {country:String} = '',
+                   1,
+                   (country >= {country:String}) + (country > {country:String})
+               )
+           ) = 1
     ))
 GROUP BY app_version
 ORDER BY app_version;
