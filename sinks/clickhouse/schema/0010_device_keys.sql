@@ -1,4 +1,4 @@
--- A device as a number: what devices are counted and grouped by, at a third of the cost of its text.
+-- A device as a number: what devices are counted and grouped by, which its text makes dearer.
 -- It is the hash that uniqExact itself makes of a text. ClickHouse computes it from device_id, in
 -- rows that are there too: when they are read, until the background has written it down.
 ALTER TABLE telemetry.device_days
