@@ -1,5 +1,5 @@
-"""`python -m tests.bench.queries`: CPU time and rows read of every named query over seeded events,
-and what the views cost on insert beside the raw table alone.
+"""`python -m tests.bench.queries`: CPU time, rows and bytes read of every named query over seeded
+events, and what the views cost on insert beside the raw table alone.
 
 The events are those of `telemetry-loadtest seed`, one app, all days of the period. CPU is that of
 the local engine's process, the middle of several rounds, with merges done and nothing else running.
@@ -40,6 +40,7 @@ class Cost(Struct, frozen=True):
     name: str
     cpu_ms: float
     rows_read: int
+    bytes_read: int
     rows: int
 
 
@@ -49,7 +50,12 @@ async def given_for(client: AsyncClient, name: str) -> dict[str, str]:
         "SELECT device_id, toString(event_id) FROM telemetry.events ORDER BY sequence DESC LIMIT 1"
     )
     device, event_id = map(str, found.result_rows[0])
-    given = {"app": "demo", "device": device, "event_id": event_id, "steps": STEPS}
+    found = await client.query(
+        "SELECT lower(leftPad(hex(crash_group), 16, '0')) FROM telemetry.crash_groups"
+        " GROUP BY crash_group ORDER BY uniqExactMerge(crashes) DESC LIMIT 1"
+    )
+    group = str(found.result_rows[0][0])
+    given = {"app": "demo", "device": device, "event_id": event_id, "steps": STEPS, "group": group}
     given |= {"from": str(LAST - timedelta(days=DAYS - 1)), "to": str(LAST)}
     if name == "release_compare":
         given |= {"release": RELEASE, "against": AGAINST}
@@ -65,8 +71,9 @@ async def cost_of(client: AsyncClient, pid: int, name: str) -> Cost:
         before = cpu_seconds(pid)
         result = await client.query(query.sql, parameters=values)
         spent.append(cpu_seconds(pid) - before)
-    read = int(result.summary.get("read_rows", 0))
-    return Cost(name, statistics.median(spent) * 1000, read, len(result.result_rows))
+    rows_read, bytes_read = (int(result.summary.get(f"read_{of}", 0)) for of in ("rows", "bytes"))
+    cpu_ms = statistics.median(spent) * 1000
+    return Cost(name, cpu_ms, rows_read, bytes_read, len(result.result_rows))
 
 
 async def queries(engine: ClickHouseUnderTest, events: int, devices: int) -> list[Cost]:
@@ -119,9 +126,12 @@ def measure_inserts(folder: Path) -> dict[str, float]:
 
 
 def show(found: Sequence[Cost], inserts: dict[str, float], console: Console) -> None:
-    table = Table("query", "CPU ms", "rows read", "rows")
+    table = Table("query", "CPU ms", "rows read", "MB read", "rows")
     for one in found:
-        table.add_row(one.name, f"{one.cpu_ms:.0f}", f"{one.rows_read:,}", f"{one.rows:,}")
+        megabytes = f"{one.bytes_read / 1e6:.1f}"
+        table.add_row(
+            one.name, f"{one.cpu_ms:.0f}", f"{one.rows_read:,}", megabytes, f"{one.rows:,}"
+        )
     console.print(table)
     table = Table("insert", "CPU µs per event, generation included")
     for name, cost in inserts.items():

@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from gateway.contract.record import EPOCH
+from sinks.clickhouse import sql
 from sinks.clickhouse.present import plain
 from sinks.clickhouse.sql import AsyncClient
 from tests.asking import ask
@@ -203,11 +204,15 @@ class TestEventById:
         assert by_foreign == by_own
 
     @pytest.mark.parametrize(
-        "text", ["", "no id", "'; DROP TABLE events", "{app:String}", str(UUID(int=0)), "\\N", "\0"]
+        "text", ["no id", "'; DROP TABLE events", "{app:String}", "0", "\\N", "\0"]
     )
-    async def test_finds_nothing_for_a_text_that_is_no_id(
+    async def test_a_text_that_is_no_id_finds_not_even_the_event_without_one(
         self, writer: AsyncClient, reader: AsyncClient, text: str
     ) -> None:
-        await store(writer, StoredChunk(events=[event(new_app())]))
+        await store(writer, StoredChunk(events=[event(new_app(), event_id=UUID(int=0))]))
 
         assert await ask(reader, "event_by_id", event_id=text) == []
+
+    async def test_an_empty_id_is_an_error_that_says_so(self, reader: AsyncClient) -> None:
+        with pytest.raises(sql.ClickHouseError, match="event_id: an id is needed"):
+            await ask(reader, "event_by_id", event_id="")

@@ -261,7 +261,9 @@ class TestSchemaFiles:
 
         assert texts
         again = re.compile(
-            r"CREATE .*IF NOT EXISTS |ALTER TABLE \S+\s+MODIFY (COLUMN|QUERY)\s", re.DOTALL
+            r"CREATE .*IF NOT EXISTS |ALTER TABLE \S+\s+(MODIFY (COLUMN|QUERY)\s"
+            r"|ADD (COLUMN|INDEX) IF NOT EXISTS |MATERIALIZE COLUMN )",
+            re.DOTALL,
         )
         assert [text for text in texts if not again.match(text)] == []
 

@@ -10,7 +10,8 @@
 -- meaning: (UTC, by ts). A device counts with all it did in those days, also before the period. A day
 -- meaning: without a device in its month has no row.
 -- A device counts from each of its days on, until its next one or for 7 or 30 days: intervals that
--- do not overlap, so that their starts and ends, added up, are the devices of every day.
+-- do not overlap, so that their starts and ends, added up, are the devices of every day. They are
+-- counted by start and length first, which are few.
 SELECT
     toDate(number) AS day,
     toUInt64(daily) AS daily_devices,
@@ -29,29 +30,38 @@ FROM
             arrayJoin([
                 (active_on, 1, 1, 1),
                 (active_on + 1, -1, 0, 0),
-                (least(active_on + 7, next), 0, -1, 0),
-                (least(active_on + 30, next), 0, 0, -1)
+                (active_on + least(7, length), 0, -1, 0),
+                (active_on + length, 0, 0, -1)
             ]) AS change,
             least(greatest(change.1, toInt32({from:Date})), toInt32({to:Date}) + 1) AS number,
-            change.2 AS of_day,
-            change.3 AS of_week,
-            change.4 AS of_month
+            change.2 * devices AS of_day,
+            change.3 * devices AS of_week,
+            change.4 * devices AS of_month
         FROM
         (
             SELECT
-                arraySort(groupUniqArray(toInt32(day))) AS days,
-                arrayPushBack(arrayPopFront(days), 1000000) AS nexts
-            FROM telemetry.device_days
-            WHERE app_id = {app:String}
-              AND day BETWEEN toDate32({from:Date}) - 29 AND {to:Date}
-              AND ({release:String} = '' OR app_version = {release:String})
-              AND ({platform:String} = '' OR os_name = {platform:String})
-              AND ({country:String} = '' OR country = {country:String})
-            GROUP BY device_id
+                toInt32(active_on) AS active_on,
+                least(30, next - active_on) AS length,
+                toInt64(count()) AS devices
+            FROM
+            (
+                SELECT
+                    arraySort(groupArray(toUInt16(day))) AS days,
+                    arrayPushBack(arrayPopFront(days), toUInt16(65535)) AS nexts
+                FROM telemetry.device_days
+                WHERE app_id = {app:String}
+                  AND day BETWEEN toDate32({from:Date}) - 29 AND {to:Date}
+                  AND ({release:String} = '' OR app_version = {release:String})
+                  AND ({platform:String} = '' OR os_name = {platform:String})
+                  AND ({country:String} = '' OR country = {country:String})
+                GROUP BY device_key
+            )
+            ARRAY JOIN
+                days AS active_on,
+                nexts AS next
+            WHERE next > active_on
+            GROUP BY active_on, length
         )
-        ARRAY JOIN
-            days AS active_on,
-            nexts AS next
     )
     GROUP BY number
     ORDER BY number WITH FILL INTERPOLATE (daily, weekly, monthly)

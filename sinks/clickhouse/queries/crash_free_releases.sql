@@ -12,6 +12,7 @@
 -- meaning: session has no share of crash-free sessions (null).
 -- A session that started in the period has no row in the ten days before it. Rows from the days
 -- after it belong to it when the session has one in the last days of it.
+-- A device with a release is one number, and so is a session: of two hashes, 128 bits each.
 SELECT
     app_version,
     max(part_devices) AS devices,
@@ -24,29 +25,37 @@ FROM
 (
     SELECT
         app_version,
-        count() AS part_devices,
+        uniqExact(device_key) AS part_devices,
         0 AS part_sessions,
-        round(100 * (1 - countIf(has_crashed) / part_devices), 3)
+        round(100 * (1 - uniqExactIf(device_key, crashed = 1) / part_devices), 3)
             AS part_crash_free_devices,
         NULL AS part_crash_free_sessions,
-        min(device_first) AS part_first,
-        max(device_last) AS part_last
-    FROM
-    (
-        SELECT
-            app_version,
-            device_id,
-            max(crashed) = 1 AS has_crashed,
-            min(first_ts) AS device_first,
-            max(last_ts) AS device_last
-        FROM telemetry.device_days
-        WHERE app_id = {app:String}
-          AND day BETWEEN {from:Date} AND {to:Date}
-          AND ({release:String} = '' OR app_version = {release:String})
-        GROUP BY app_version, device_id
-        HAVING ({platform:String} = '' OR max(os_name = {platform:String}))
-           AND ({country:String} = '' OR max(country = {country:String}))
-    )
+        min(first_ts) AS part_first,
+        max(last_ts) AS part_last
+    FROM telemetry.device_days
+    WHERE app_id = {app:String}
+      AND day BETWEEN {from:Date} AND {to:Date}
+      AND ({release:String} = '' OR app_version = {release:String})
+      AND ({platform:String} = '' OR
+          bitXor(device_key, reinterpretAsUInt128(sipHash128(app_version)))
+      IN
+        (
+            SELECT bitXor(device_key, reinterpretAsUInt128(sipHash128(app_version)))
+            FROM telemetry.device_days
+            WHERE app_id = {app:String}
+              AND day BETWEEN {from:Date} AND {to:Date}
+              AND os_name = {platform:String}
+        ))
+      AND ({country:String} = '' OR
+          bitXor(device_key, reinterpretAsUInt128(sipHash128(app_version)))
+      IN
+        (
+            SELECT bitXor(device_key, reinterpretAsUInt128(sipHash128(app_version)))
+            FROM telemetry.device_days
+            WHERE app_id = {app:String}
+              AND day BETWEEN {from:Date} AND {to:Date}
+              AND country = {country:String}
+        ))
     GROUP BY app_version
 
     UNION ALL
@@ -54,44 +63,67 @@ FROM
     SELECT
         app_version,
         0,
-        count() AS sessions,
+        uniqExact(session_id) AS sessions,
         NULL,
-        round(100 * (1 - countIf(has_crashed) / sessions), 3),
+        round(100 * (1 - uniqExactIf(session_id, crashed = 1) / sessions), 3),
         NULL,
         NULL
-    FROM
-    (
-        SELECT
-            app_version,
-            max(crashed) = 1 AS has_crashed
-        FROM telemetry.sessions
-        WHERE app_id = {app:String}
-          AND ({release:String} = '' OR app_version = {release:String})
-          AND (
-              day BETWEEN {from:Date} AND {to:Date}
-              OR (
-                  day BETWEEN toDate32({to:Date}) + 1 AND toDate32({to:Date}) + 10
-                  AND session_id IN
-                    (
-                        SELECT session_id
-                        FROM telemetry.sessions
-                        WHERE app_id = {app:String}
-                          AND day BETWEEN greatest(toDate32({from:Date}), toDate32({to:Date}) - 10)
-                                      AND {to:Date}
-                    )
-              )
-          )
-          AND session_id NOT IN
-            (
-                SELECT session_id
-                FROM telemetry.sessions
-                WHERE app_id = {app:String}
-                  AND day BETWEEN toDate32({from:Date}) - 10 AND toDate32({from:Date}) - 1
-            )
-        GROUP BY session_id, app_version
-        HAVING ({platform:String} = '' OR max(os_name) = {platform:String})
-           AND ({country:String} = '' OR max(country) = {country:String})
-    )
+    FROM telemetry.sessions
+    WHERE app_id = {app:String}
+      AND ({release:String} = '' OR app_version = {release:String})
+      AND day BETWEEN {from:Date} AND toDate32({to:Date}) + 10
+      AND (day <= {to:Date} OR session_id IN
+        (
+            SELECT session_id
+            FROM telemetry.sessions
+            WHERE app_id = {app:String}
+              AND day BETWEEN
+                  greatest(toDate32({from:Date}), toDate32({to:Date}) - 10)
+                  AND {to:Date}
+              AND session_id IN
+                (
+                    SELECT session_id
+                    FROM telemetry.sessions
+                    WHERE app_id = {app:String}
+                      AND day BETWEEN toDate32({to:Date}) + 1 AND toDate32({to:Date}) + 10
+                )
+        ))
+      AND session_id NOT IN
+        (
+            SELECT session_id
+            FROM telemetry.sessions
+            WHERE app_id = {app:String}
+              AND day BETWEEN toDate32({from:Date}) - 10 AND toDate32({from:Date}) - 1
+        )
+      AND ({platform:String} = '' AND {country:String} = '' OR
+          bitXor(reinterpretAsUInt128(session_id), reinterpretAsUInt128(sipHash128(app_version)))
+      IN
+        (
+            SELECT
+                bitXor(
+                    reinterpretAsUInt128(session_id),
+                    reinterpretAsUInt128(sipHash128(app_version))
+                ) AS part
+            FROM telemetry.sessions
+            WHERE app_id = {app:String}
+              AND day BETWEEN {from:Date} AND toDate32({to:Date}) + 10
+              AND ({release:String} = '' OR app_version = {release:String})
+            GROUP BY part
+            HAVING max(
+                if(
+                    {platform:String} = '',
+                    1,
+                    (os_name >= {platform:String}) + (os_name > {platform:String})
+                )
+            ) = 1
+               AND max(
+                   if(
+                       {country:String} = '',
+                       1,
+                       (country >= {country:String}) + (country > {country:String})
+                   )
+               ) = 1
+        ))
     GROUP BY app_version
 )
 GROUP BY app_version

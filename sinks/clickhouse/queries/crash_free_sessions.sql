@@ -12,42 +12,64 @@
 -- meaning: is not looked at. Platform and country are the greatest of a session's events with it.
 -- A session that started in the period has no row in the ten days before it. Rows from the days
 -- after it belong to it when the session has one in the last days of it.
+-- A session's part in a release is one number: of its id and a hash, 128 bits each.
 SELECT
     app_version,
-    count() AS sessions,
-    round(100 * (1 - countIf(has_crashed) / sessions), 3) AS crash_free_percent
-FROM
-(
-    SELECT
-        app_version,
-        max(crashed) = 1 AS has_crashed
-    FROM telemetry.sessions
-    WHERE app_id = {app:String}
-      AND ({release:String} = '' OR app_version = {release:String})
-      AND (
-          day BETWEEN {from:Date} AND {to:Date}
-          OR (
-              day BETWEEN toDate32({to:Date}) + 1 AND toDate32({to:Date}) + 10
-              AND session_id IN
-                (
-                    SELECT session_id
-                    FROM telemetry.sessions
-                    WHERE app_id = {app:String}
-                      AND day BETWEEN greatest(toDate32({from:Date}), toDate32({to:Date}) - 10)
-                                  AND {to:Date}
-                )
-          )
-      )
-      AND session_id NOT IN
-        (
-            SELECT session_id
-            FROM telemetry.sessions
-            WHERE app_id = {app:String}
-              AND day BETWEEN toDate32({from:Date}) - 10 AND toDate32({from:Date}) - 1
-        )
-    GROUP BY session_id, app_version
-    HAVING ({platform:String} = '' OR max(os_name) = {platform:String})
-       AND ({country:String} = '' OR max(country) = {country:String})
-)
+    uniqExact(session_id) AS sessions,
+    round(100 * (1 - uniqExactIf(session_id, crashed = 1) / sessions), 3) AS crash_free_percent
+FROM telemetry.sessions
+WHERE app_id = {app:String}
+  AND ({release:String} = '' OR app_version = {release:String})
+  AND day BETWEEN {from:Date} AND toDate32({to:Date}) + 10
+  AND (day <= {to:Date} OR session_id IN
+    (
+        SELECT session_id
+        FROM telemetry.sessions
+        WHERE app_id = {app:String}
+          AND day BETWEEN greatest(toDate32({from:Date}), toDate32({to:Date}) - 10) AND {to:Date}
+          AND session_id IN
+            (
+                SELECT session_id
+                FROM telemetry.sessions
+                WHERE app_id = {app:String}
+                  AND day BETWEEN toDate32({to:Date}) + 1 AND toDate32({to:Date}) + 10
+            )
+    ))
+  AND session_id NOT IN
+    (
+        SELECT session_id
+        FROM telemetry.sessions
+        WHERE app_id = {app:String}
+          AND day BETWEEN toDate32({from:Date}) - 10 AND toDate32({from:Date}) - 1
+    )
+  AND ({platform:String} = '' AND {country:String} = '' OR
+      bitXor(reinterpretAsUInt128(session_id), reinterpretAsUInt128(sipHash128(app_version)))
+  IN
+    (
+        SELECT
+            bitXor(
+                reinterpretAsUInt128(session_id),
+                reinterpretAsUInt128(sipHash128(app_version))
+            ) AS part
+        FROM telemetry.sessions
+        WHERE app_id = {app:String}
+          AND day BETWEEN {from:Date} AND toDate32({to:Date}) + 10
+          AND ({release:String} = '' OR app_version = {release:String})
+        GROUP BY part
+        HAVING max(
+            if(
+                {platform:String} = '',
+                1,
+                (os_name >= {platform:String}) + (os_name > {platform:String})
+            )
+        ) = 1
+           AND max(
+               if(
+                   {country:String} = '',
+                   1,
+                   (country >= {country:String}) + (country > {country:String})
+               )
+           ) = 1
+    ))
 GROUP BY app_version
 ORDER BY app_version;

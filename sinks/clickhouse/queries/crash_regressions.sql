@@ -28,7 +28,7 @@ WITH
           AND ({platform:String} = '' OR os_name = {platform:String})
           AND ({country:String} = '' OR country = {country:String})
         GROUP BY name
-        HAVING uniqExact(device_id) >= {min_devices:UInt32}
+        HAVING uniqExact(device_key) >= {min_devices:UInt32}
     )
 ) AS releases_in_use
 SELECT

@@ -9,7 +9,7 @@
 -- meaning: A device is active on a day when any event of it happened on that day (UTC, by ts).
 SELECT
     day,
-    uniqExact(device_id) AS devices
+    uniqExact(device_key) AS devices
 FROM telemetry.device_days
 WHERE app_id = {app:String}
   AND day BETWEEN {from:Date} AND {to:Date}

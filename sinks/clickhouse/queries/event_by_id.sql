@@ -46,7 +46,16 @@ SELECT
     inserted_at
 FROM telemetry.events AS events
 WHERE ({app:String} = '' OR app_id = {app:String})
-  AND (event_id = toUUIDOrZero({event_id:String})
-       OR (source_event_id = {event_id:String} AND source_event_id != ''))
+  AND throwIf(
+      {event_id:String} = '',
+      'event_id: an id is needed, as the SDK sent it or as stored'
+  ) = 0
+  AND event_id IN
+    (
+        SELECT event_id FROM telemetry.events WHERE event_id = toUUIDOrNull({event_id:String})
+        UNION ALL
+        SELECT event_id FROM telemetry.events WHERE source_event_id = {event_id:String}
+    )
+  AND (event_id = toUUIDOrNull({event_id:String}) OR source_event_id = {event_id:String})
 ORDER BY received_at, inserted_at, kafka_offset
 LIMIT 1 BY app_id, device_id, event_id;

@@ -19,13 +19,12 @@ SELECT
 FROM
 (
     SELECT
-        device_id,
-        groupUniqArray(day) AS days,
+        arrayDistinct(groupArray(day)) AS days,
         arrayMin(days) AS cohort_day
     FROM telemetry.device_days
     WHERE app_id = {app:String}
       AND day <= {to:Date}
-    GROUP BY device_id
+    GROUP BY device_key
     HAVING cohort_day >= {from:Date}
        AND cohort_day = minIf(
            day,

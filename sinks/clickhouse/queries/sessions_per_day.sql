@@ -18,19 +18,31 @@ SELECT
 FROM
 (
     SELECT
-        min(sessions.day) AS started_on,
+        toDate(min(started_at)) AS started_on,
         greatest(
-            dateDiff('millisecond', min(started_at), max(ended_at)),
+            toUnixTimestamp64Milli(max(ended_at)) - toUnixTimestamp64Milli(min(started_at)),
             toInt64(max(duration_ms))
         ) / 1000 AS length_seconds
-    FROM telemetry.sessions AS sessions
+    FROM telemetry.sessions
     WHERE app_id = {app:String}
-      AND sessions.day BETWEEN toDate32({from:Date}) - 10 AND toDate32({to:Date}) + 10
+      AND day BETWEEN toDate32({from:Date}) - 10 AND toDate32({to:Date}) + 10
     GROUP BY session_id
-    HAVING started_on BETWEEN {from:Date} AND {to:Date}
-       AND ({release:String} = '' OR max(app_version = {release:String}))
-       AND ({platform:String} = '' OR max(os_name) = {platform:String})
-       AND ({country:String} = '' OR max(country) = {country:String})
+    HAVING max({release:String} = '' OR app_version = {release:String})
+       AND max(
+           if(
+               {platform:String} = '',
+               1,
+               (os_name >= {platform:String}) + (os_name > {platform:String})
+           )
+       ) = 1
+       AND max(
+           if(
+               {country:String} = '',
+               1,
+               (country >= {country:String}) + (country > {country:String})
+           )
+       ) = 1
 )
+WHERE started_on BETWEEN {from:Date} AND {to:Date}
 GROUP BY day
 ORDER BY day;
