@@ -151,6 +151,7 @@ class Watch:
 
     def __init__(self, pid: int) -> None:
         self.samples: list[Sample] = []
+        self._faults_over = 0
         self._process = psutil.Process(pid)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run)
@@ -167,10 +168,15 @@ class Watch:
         self._stop.set()
         self._thread.join()
 
+    def faults_are_over(self) -> None:
+        """From here on nothing may grow: what an outage piles up once is no leak."""
+        self._faults_over = len(self.samples)
+
     def complaints(self, name: str) -> list[str]:
-        """What grew between the third and the last fifth of the time."""
-        fifth = max(1, len(self.samples) // 5)
-        early, late = self.samples[2 * fifth : 3 * fifth], self.samples[-fifth:]
+        """What grew between the second and the last fifth of the time after the faults."""
+        calm = self.samples[self._faults_over :]
+        fifth = max(1, len(calm) // 5)
+        early, late = calm[fifth : 2 * fifth], calm[-fifth:]
         before, after = (statistics.median(one.rss for one in part) for part in (early, late))
         found = []
         if after > max(before * GROWTH, before + GROWTH_BYTES):
@@ -182,8 +188,8 @@ class Watch:
         return found
 
     def says(self, name: str) -> str:
-        fifth = max(1, len(self.samples) // 5)
-        first, last = self.samples[2 * fifth], self.samples[-1]
+        calm = self.samples[self._faults_over :]
+        first, last = calm[len(calm) // 5], calm[-1]
         return f"{name} {first.rss / 1e6:.0f} to {last.rss / 1e6:.0f} MB, {last.fds} fds"
 
 
@@ -209,6 +215,9 @@ def soak(rig: FaultRig, scale: float) -> Found:
             rig.say("killing ClickHouse")
             rig.clickhouse.kill()
             rig.clickhouse.start()
+            load.wait_all_devices()
+            for one in watched.values():
+                one.faults_are_over()
             wait_out(rig, 4 * part)
         finally:
             for one in watched.values():
