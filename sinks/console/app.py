@@ -28,6 +28,7 @@ from sinks.console.pages import PAGES, QUERIES, Page
 from sinks.console.pending import NO_APP, prepare, start, stop
 from sinks.console.plotly_script import load_plotly
 from sinks.console.scrape import process_panel
+from sinks.console.together import together
 from sinks.console.tokens import TokenStore
 from sinks.console.view import View, ranges, view_of
 
@@ -125,9 +126,12 @@ class Console:
             context["choices"] = choices
             try:
                 template = self._templates.get_template("page.html")
-                async with aclosing(template.generate_async(context)) as pieces:
-                    async for piece in pieces:
-                        yield piece
+                async with (
+                    aclosing(template.generate_async(context)) as pieces,
+                    aclosing(together(pieces)) as texts,
+                ):
+                    async for text in texts:
+                        yield text
             finally:
                 choices.cancel()
                 await stop(panels)

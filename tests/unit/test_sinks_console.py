@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import aclosing
 from datetime import UTC, date, datetime
+from importlib.resources import files
 from urllib.parse import parse_qsl
 from uuid import UUID
 
@@ -15,7 +19,9 @@ from sinks.clickhouse.sql import Answer, QueryError, load
 from sinks.console.access import own_path
 from sinks.console.pages import PAGES
 from sinks.console.panel import Chart, Link, Panel, Shown, head, show, text_of
+from sinks.console.plotly_script import unwrapped
 from sinks.console.scrape import rows_of
+from sinks.console.together import together
 from sinks.console.view import View, view_of
 
 TODAY = date(2026, 11, 24)
@@ -217,3 +223,73 @@ def test_metrics_are_added_up_over_partitions_and_ages_are_the_greatest() -> Non
         ["telemetry_sink_lag_records", "topic a", "7", "Waiting."],
         ["telemetry_sink_lag_seconds", "topic a", "1.50", "Age."],
     ]
+
+
+class TestTogether:
+    async def test_what_comes_without_a_wait_is_one_piece(self) -> None:
+        waits = asyncio.Event()
+
+        async def pieces() -> AsyncIterator[str]:
+            yield "a"
+            yield "b"
+            await waits.wait()
+            yield "c"
+            yield "d"
+
+        found = []
+        async for text in together(pieces()):
+            found.append(text)
+            waits.set()
+        assert found == ["ab", "cd"]
+
+    async def test_what_came_before_a_failure_is_handed_on(self) -> None:
+        async def pieces() -> AsyncIterator[str]:
+            yield "a"
+            raise ValueError("broken")
+
+        texts = together(pieces())
+        assert await anext(texts) == "a"
+        with pytest.raises(ValueError, match="broken"):
+            await anext(texts)
+
+    async def test_who_stops_early_leaves_nothing_running(self) -> None:
+        ended = asyncio.Event()
+
+        async def pieces() -> AsyncIterator[str]:
+            try:
+                yield "a"
+                await asyncio.Event().wait()
+            finally:
+                ended.set()
+
+        async with aclosing(together(pieces())) as texts:
+            assert await anext(texts) == "a"
+        assert ended.is_set()
+
+    async def test_no_pieces_are_no_text(self) -> None:
+        async def pieces() -> AsyncIterator[str]:
+            for none in list[str]():
+                yield none
+
+        assert [text async for text in together(pieces())] == []
+
+
+class TestPlotlyScript:
+    WRAPPED = (
+        b'/**\n* plotly.js\n*/\n(function(root, factory) {}(self, () => {\n"use strict";'
+        b"var Plotly=(()=>{var a=()=>{return b();};return a();})();\n/* of others */\n"
+        b"window.Plotly = Plotly;\nreturn Plotly;\n}));\n"
+    )
+
+    def test_the_functions_around_it_are_taken_away(self) -> None:
+        assert unwrapped(self.WRAPPED) == (
+            b"/**\n* plotly.js\n*/\nvar a=()=>{return b();};window.Plotly=a();\n/* of others */\n"
+        )
+
+    def test_another_way_of_building_it_is_left_alone(self) -> None:
+        other = self.WRAPPED.replace(b"return Plotly;", b"return root.Plotly;")
+        assert unwrapped(other) == other
+
+    def test_the_installed_one_is_unwrapped(self) -> None:
+        wrapped = (files("plotly") / "package_data" / "plotly.min.js").read_bytes()
+        assert len(unwrapped(wrapped)) < len(wrapped)

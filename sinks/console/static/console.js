@@ -26,15 +26,15 @@ function tracesOf(chart) {
 }
 
 function layoutOf(chart) {
-  const axis = { gridcolor: colour("--line"), zerolinecolor: colour("--line"), automargin: true };
+  const axis = { gridcolor: colour("--line"), zerolinecolor: colour("--line") };
   const isFunnel = chart.kind === "funnel";
   return {
     font: { family: "system-ui, sans-serif", size: 12, color: colour("--ink-soft") },
     paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
-    margin: { l: 48, r: 12, t: 8, b: 40 }, height: 280, hovermode: isFunnel ? "closest" : "x unified",
+    margin: { l: 56, r: 12, t: 8, b: 40 }, height: 280, hovermode: isFunnel ? "closest" : "x unified",
     hoverlabel: { bgcolor: colour("--panel"), bordercolor: colour("--line"), font: { color: colour("--ink") } },
     xaxis: { ...axis, showgrid: false, title: { text: isFunnel ? chart.y_title : chart.x_title } },
-    yaxis: { ...axis, rangemode: "tozero", title: isFunnel ? undefined : { text: chart.y_title } },
+    yaxis: { ...axis, automargin: isFunnel, rangemode: "tozero", title: isFunnel ? undefined : { text: chart.y_title } },
     showlegend: chart.lines.length > 1, legend: { orientation: "h", y: 1.12, x: 0 }, bargap: 0.25,
   };
 }
