@@ -11,9 +11,8 @@ import logging
 import time
 from collections.abc import Callable, Collection, Mapping
 
-from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka import ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import IllegalStateError, KafkaError
-from aiokafka.structs import ConsumerRecord
 from msgspec import Struct
 
 from gateway.contract.readiness import Lack, Lacks
@@ -22,13 +21,14 @@ from sinks.deadline import deadline
 from sinks.intent import Fenced, GroupOffsets, Pin
 from sinks.metrics import Metrics
 from sinks.partition import Partition
+from sinks.polled import PolledConsumer
 from sinks.retry import Interrupted
-from sinks.sink import Misconfigured, Polled
+from sinks.sink import Misconfigured
 
 log = logging.getLogger(__name__)
 
 FETCH_MS = 200
-FETCH_SECONDS = 5.0  # getmany forgets its own timeout during a rebalance
+FETCH_SECONDS = 5.0  # aiokafka forgets its own timeout during a rebalance
 MOST_TAKEOVERS = 5  # in a minute
 IDLE_SECONDS = 0.05
 
@@ -53,7 +53,7 @@ class Fetcher(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's ba
     def __init__(
         self,
         rules: FetchRules,
-        consumer: AIOKafkaConsumer[bytes, bytes],
+        consumer: PolledConsumer,
         offsets: GroupOffsets,
         make: MakePartitions,
         metrics: Metrics,
@@ -191,7 +191,7 @@ class Fetcher(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's ba
         epoch = self._epoch
         try:
             async with deadline(FETCH_SECONDS):
-                got = await self._consumer.getmany(*wanted, timeout_ms=FETCH_MS)
+                got = await self._consumer.poll(*wanted, timeout_ms=FETCH_MS)
         except TimeoutError:
             return
         except (KafkaError, IllegalStateError) as error:
@@ -205,7 +205,7 @@ class Fetcher(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's ba
             if epoch != self._epoch or records[0].offset < part.expect:
                 self._refetch(part)  # from before the seek, or after it: nobody can tell
             else:
-                part.add([polled(record) for record in records])
+                part.add(records)
 
     def _refetch(self, part: Partition) -> None:
         try:
@@ -235,14 +235,3 @@ class Fetcher(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's ba
         seconds = 0 if part.oldest_ms is None else (now_ms() - part.oldest_ms) / 1000
         self._metrics.lag_records.labels(*place).set(max(0, records))
         self._metrics.lag_seconds.labels(*place).set(max(0, seconds))
-
-
-def polled(record: ConsumerRecord[bytes, bytes]) -> Polled:
-    """A record as aiokafka gives it, as ours."""
-    return Polled(
-        record.offset,
-        record.key,
-        record.value,
-        record.timestamp,
-        tuple([(name, value or b"") for name, value in record.headers]) if record.headers else (),
-    )

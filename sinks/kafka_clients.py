@@ -7,7 +7,6 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.conn import create_conn
 from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
@@ -16,6 +15,7 @@ from aiokafka.errors import KafkaError
 from gateway.contract.kafka_access import KafkaAccess
 from gateway.contract.kafka_refusal import knock
 from sinks.config import MB, SinkConfig
+from sinks.polled import PolledConsumer
 from sinks.sink import Misconfigured
 
 log = logging.getLogger(__name__)
@@ -65,7 +65,7 @@ class KafkaClients:
 
     def __init__(
         self,
-        consumer: AIOKafkaConsumer[bytes, bytes],
+        consumer: PolledConsumer,
         admin: AIOKafkaAdminClient,
         cluster: str,
         reach: Mapping[str, Any],
@@ -102,7 +102,7 @@ class KafkaClients:
         await watch_access(self.admin, self._reach)
 
 
-async def _close(consumer: AIOKafkaConsumer[bytes, bytes], admin: AIOKafkaAdminClient) -> None:
+async def _close(consumer: PolledConsumer, admin: AIOKafkaAdminClient) -> None:
     for stop in (consumer.stop, admin.close):
         try:
             async with asyncio.timeout(CLOSE_SECONDS):
@@ -111,8 +111,8 @@ async def _close(consumer: AIOKafkaConsumer[bytes, bytes], admin: AIOKafkaAdminC
             log.warning("a Kafka client did not close: %s", type(error).__name__)
 
 
-def _consumer(config: SinkConfig, instance: str | None) -> AIOKafkaConsumer[bytes, bytes]:
-    return AIOKafkaConsumer(
+def _consumer(config: SinkConfig, instance: str | None) -> PolledConsumer:
+    return PolledConsumer(
         **reach(config),
         group_id=config.group,
         group_instance_id=instance,

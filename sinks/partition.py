@@ -22,7 +22,7 @@ from sinks.metrics import Metrics
 from sinks.pause import Gate
 from sinks.recovery import PartitionLog, Recovery, Resume
 from sinks.retry import Interrupted, Patience
-from sinks.sink import Chunk, Ledger, Polled, Retryable, bytes_of
+from sinks.sink import Chunk, Ledger, Polled, Retryable
 from sinks.window import IdWindow
 
 T = TypeVar("T")
@@ -213,7 +213,7 @@ class Partition:
         self.position = end
         self.last_progress = self._clock()
         self._pending -= len(records)
-        self._hold(-bytes_of(records))
+        self._hold(self._buffer.bytes - self._pending_bytes)
         self._metrics.position.labels(topic, str(partition)).set(end)
 
     async def _recover(self) -> None:

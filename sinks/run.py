@@ -71,6 +71,7 @@ async def run_clickhouse(
             try:
                 offsets = offsets_type(kafka.consumer, kafka.admin, config.group)
                 work = _Work(config, kafka, clickhouse, offsets, metrics, traces)
+                gc.freeze()  # what is here by now stays
                 await _consume(config, instance, work, stop, condition, on_ready)
             finally:
                 await kafka.close()

@@ -8,11 +8,13 @@ partition. A dropped or dead copy neither enters the window nor refreshes an ent
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from msgspec import Struct
 
 from sinks.sink import Row
+
+SLICE = 5_000  # identities are forgotten so many at a time
 
 
 class Choice(Struct, frozen=True, gc=False):
@@ -23,12 +25,13 @@ class Choice(Struct, frozen=True, gc=False):
 
 
 class IdWindow:
-    """The identities of the rows inserted from the last `offsets` offsets."""
+    """The identities of the rows inserted from the last `offsets` offsets, and of at most a slice
+    before them."""
 
     def __init__(self, offsets: int) -> None:
         self._offsets = offsets
         self._newest: dict[bytes, int] = {}
-        self._order: deque[tuple[int, bytes]] = deque()
+        self._slices: deque[tuple[int, list[bytes]]] = deque()  # by their last offset
 
     def __len__(self) -> int:
         return len(self._newest)
@@ -52,14 +55,15 @@ class IdWindow:
                 chunk[row.identity] = row.offset
         return Choice(kept, dropped)
 
-    def remember(self, inserted: Iterable[tuple[int, bytes | None]], next_offset: int) -> None:
+    def remember(self, inserted: Sequence[tuple[int, bytes | None]], next_offset: int) -> None:
         """Rows were inserted from these offsets (ascending); forget what is out of reach now."""
-        for offset, identity in inserted:
-            if identity is not None:
-                self._newest[identity] = offset
-                self._order.append((offset, identity))
+        for first in range(0, len(inserted), SLICE):
+            rows = inserted[first : first + SLICE]
+            fresh = {identity: offset for offset, identity in rows if identity is not None}
+            self._newest.update(fresh)
+            self._slices.append((rows[-1][0], list(fresh)))
         horizon = next_offset - self._offsets
-        while self._order and self._order[0][0] < horizon:
-            offset, identity = self._order.popleft()
-            if self._newest.get(identity) == offset:
-                del self._newest[identity]
+        while self._slices and self._slices[0][0] < horizon:
+            for identity in self._slices.popleft()[1]:
+                if self._newest.get(identity, horizon) < horizon:
+                    del self._newest[identity]

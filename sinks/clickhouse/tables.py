@@ -80,10 +80,9 @@ def body_of(rows: Sequence[Row], constant: bytes, tallies: dict[AppHour, tuple[i
         % (constant, duplicates, dead)
         for bucket, (duplicates, dead) in tallies.items()
     }
-    parts: list[bytes] = []
-    for row in rows:
-        parts += (row.value.rstrip()[:-1], tails[row.bucket], b"%d}\n" % row.offset)
-    return b"".join(parts)
+    return b"".join(
+        [b"%b%b%d}\n" % (row.value.rstrip()[:-1], tails[row.bucket], row.offset) for row in rows]
+    )
 
 
 def constant_of(cluster: str, topic: str, partition: int, start: int, end: int) -> bytes:

@@ -13,9 +13,9 @@ from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 from aiokafka.structs import OffsetAndMetadata
 
 from sinks.config import MB
-from sinks.consumer import polled
 from sinks.deadline import deadline
 from sinks.kafka_clients import check_access
+from sinks.polled import polled
 from sinks.sink import Polled, Retryable
 
 POLL_MS = 500

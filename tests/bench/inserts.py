@@ -79,7 +79,7 @@ def id_bytes() -> float:
     """Of memory, of one id in the window."""
     window = IdWindow(IDS)
     tracemalloc.start()
-    window.remember(((one, identity_of("demo", "device", str(uuid4()))) for one in range(IDS)), IDS)
+    window.remember([(one, identity_of("demo", "device", str(uuid4()))) for one in range(IDS)], IDS)
     size, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     return size / len(window)
