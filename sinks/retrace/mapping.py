@@ -1,0 +1,88 @@
+"""Mapping files read by `symbolic`. It is an extra: see `extra.py` before this is imported."""
+
+from __future__ import annotations
+
+import re
+from tempfile import NamedTemporaryFile
+
+from symbolic.exceptions import SymbolicError
+from symbolic.proguard import JavaStackFrame, ProguardMapper
+from symbolic.sourcemap import SourceMapView
+
+from sinks.retrace.frames import Frame, JavaMapping, Kind, MappingError, Place, ScriptMapping
+
+MAX_INLINED = 64  # frames that one line becomes
+NO_FUNCTION = "<unknown>"
+_CLASS_LINE = re.compile(rb"^[^\s#][^\n]* -> [^\s:]+:\s*$", re.MULTILINE)
+
+
+class ProguardMapping:
+    """What R8 or ProGuard renamed."""
+
+    def __init__(self, content: bytes) -> None:
+        """Raises MappingError."""
+        if _CLASS_LINE.search(content) is None:
+            raise MappingError("no line renames a class, as `com.example.Cart -> a.b:` does")
+        try:
+            with NamedTemporaryFile(suffix=".txt") as file:
+                file.write(content)
+                file.flush()
+                self._mapper = ProguardMapper.open(file.name)  # stays mapped without its name
+        except SymbolicError as error:
+            raise MappingError(_one_line(error)) from None
+
+    def class_name(self, name: str) -> str | None:
+        return self._mapper.remap_class(name) if _is_text(name) else None
+
+    def frames(self, class_name: str, method: str, line: int) -> list[Frame]:
+        """From the innermost outwards; none where the mapping does not know the method."""
+        if not (_is_text(class_name) and _is_text(method)):
+            return []
+        found: list[JavaStackFrame] = self._mapper.remap_frame(class_name, method, line)
+        if not found and (only := self._mapper.remap_method(class_name, method)) is not None:
+            return [Frame(*only)]  # lines do not tell, and need not
+        return [
+            Frame(one.class_name, one.method, one.file or "", one.line)
+            for one in found[:MAX_INLINED]
+        ]
+
+
+class SourceMap:
+    """Where the code of a bundle came from."""
+
+    def __init__(self, content: bytes) -> None:
+        """Raises MappingError."""
+        try:
+            self._view = SourceMapView.from_json_bytes(content)
+            if not len(self._view):
+                raise MappingError("it is no source map, or maps nothing")
+        except SymbolicError as error:
+            raise MappingError(_one_line(error)) from None
+
+    def place(self, line: int, column: int) -> Place | None:
+        """Of a line from 1 and a column from 0."""
+        token = self._view.lookup(line - 1, column) if line > 0 and column >= 0 else None
+        if token is None or token.src is None:
+            return None
+        function = "" if token.function_name == NO_FUNCTION else token.function_name or ""
+        is_here = (token.dst_line, token.dst_col) == (line - 1, column)  # not of what is before it
+        name = (token.name or "") if is_here else ""
+        return Place(token.src, token.src_line + 1, token.src_col + 1, name, function)
+
+
+def read(kind: Kind, content: bytes) -> JavaMapping | ScriptMapping:
+    """Raises MappingError."""
+    try:
+        content.decode()
+    except UnicodeDecodeError as error:
+        raise MappingError(f"it is no UTF-8 text: byte {error.start}") from None
+    return ProguardMapping(content) if kind == "proguard" else SourceMap(content)
+
+
+def _is_text(name: str) -> bool:
+    """Whether it can be UTF-8, as names in a mapping are."""
+    return name.isascii() or not any("\ud800" <= char <= "\udfff" for char in name)
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]
