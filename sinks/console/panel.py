@@ -74,6 +74,8 @@ class Cell(Struct, frozen=True):
     href: str = ""
     is_number: bool = False
     kind: str = ""  # bad | long | short
+    note: str = ""  # of a stack: what retraced it, or why nothing did
+    original: str = ""  # of a retraced stack: as it came
 
 
 class Shown(Struct, frozen=True, kw_only=True):
@@ -118,6 +120,17 @@ def show(panel: Panel, view: View, answer: Answer, max_rows: int) -> Shown:
         cut_at=max_rows if is_cut else 0,
         difference=_difference(panel, rows),
     )
+
+
+def show_stack(shown: Shown, columns: Sequence[str], stack: str, note: str) -> Shown:
+    """`shown` with its only row's crash stack replaced by `stack`, and a note beside it."""
+    at = columns.index("crash_stack")
+    came = shown.rows[0][at]
+    text = text_of(_pretty("crash_stack", stack))
+    original = came.text if came.text != text else ""
+    cell = msgspec.structs.replace(came, text=text, note=note, original=original, kind="long")
+    row = [*shown.rows[0][:at], cell, *shown.rows[0][at + 1 :]]
+    return msgspec.structs.replace(shown, rows=[row])
 
 
 def failed(panel: Panel, failure: str) -> Shown:

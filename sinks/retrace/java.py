@@ -34,6 +34,12 @@ def retraced_line(line: str, mapping: JavaMapping, *, is_first: bool) -> list[st
     return None if known is None else [f"{match['head']}{known}{match['tail']}"]
 
 
+def class_in(line: str) -> str:
+    """The class that a line names, of a frame or an exception; empty: none."""
+    match = _FRAME.fullmatch(line) or _ERROR.fullmatch(line)
+    return "" if match is None else match["class"]
+
+
 def frames_of(frame: Frame, mapping: JavaMapping) -> list[Frame]:
     """From the innermost outwards; none where the mapping knows neither method nor class."""
     found = mapping.frames(frame.class_name, frame.method, frame.line)

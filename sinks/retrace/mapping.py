@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from tempfile import NamedTemporaryFile
 
 from symbolic.exceptions import SymbolicError
 from symbolic.proguard import JavaStackFrame, ProguardMapper
 from symbolic.sourcemap import SourceMapView
 
+from sinks.retrace.excerpt import has_classes
 from sinks.retrace.frames import Frame, JavaMapping, Kind, MappingError, Place, ScriptMapping
 
 MAX_INLINED = 64  # frames that one line becomes
 NO_FUNCTION = "<unknown>"
-_CLASS_LINE = re.compile(rb"^[^\s#][^\n]* -> [^\s:]+:\s*$", re.MULTILINE)
 
 
 class ProguardMapping:
@@ -21,7 +20,7 @@ class ProguardMapping:
 
     def __init__(self, content: bytes) -> None:
         """Raises MappingError."""
-        if _CLASS_LINE.search(content) is None:
+        if not has_classes(content):
             raise MappingError("no line renames a class, as `com.example.Cart -> a.b:` does")
         try:
             with NamedTemporaryFile(suffix=".txt") as file:
@@ -62,11 +61,10 @@ class SourceMap:
     def place(self, line: int, column: int) -> Place | None:
         """Of a line from 1 and a column from 0."""
         token = self._view.lookup(line - 1, column) if line > 0 and column >= 0 else None
-        if token is None or token.src is None:
-            return None
+        if token is None or token.src is None or token.dst_line != line - 1:
+            return None  # the nearest one before it may be of another line
         function = "" if token.function_name == NO_FUNCTION else token.function_name or ""
-        is_here = (token.dst_line, token.dst_col) == (line - 1, column)  # not of what is before it
-        name = (token.name or "") if is_here else ""
+        name = (token.name or "") if token.dst_col == column else ""
         return Place(token.src, token.src_line + 1, token.src_col + 1, name, function)
 
 

@@ -36,6 +36,15 @@ def bundles_in(text: str) -> set[str]:
     return {script.bundle_of(one.url) for one in calls if one is not None}
 
 
+def classes_in(text: str) -> set[str]:
+    """Classes that a stack's frames of Java are in, and those of its exceptions."""
+    frames = frames_in(text)
+    if frames is not None:
+        return {str(one["module"]) for one in frames[:MAX_LINES] if one.get("module")}
+    lines = [line for line in text.split("\n")[:MAX_LINES] if len(line) <= MAX_LINE_CHARS]
+    return {java.class_in(line) for line in lines} - {""}
+
+
 def _lines(lines: list[str], known: Mappings, spent: Callable[[], bool]) -> list[str]:
     found: list[str] = []
     written = 0

@@ -148,7 +148,6 @@ def _params(name: str) -> dict[str, str]:
         "steps": "app_open,app_close",
         "release": "1.0",
         "against": "1.1",
-        "kind": "proguard",
     }
     return {one.name: known[one.name] for one in sql.load(name).params if one.name in known}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from pathlib import Path
 from uuid import uuid4
 
@@ -139,6 +140,18 @@ async def test_a_script_is_retraced_by_the_map_of_its_file(
     assert done.stderr.startswith("Retraced by the source map app.js of release 1.0, added at 20")
     assert commands("mapping", "remove", *of_release, "--name", "x.js").returncode == FOUND_WRONG
     assert commands("mapping", "remove", *of_release, "--name", "app.js").stdout == "removed 1\n"
+
+
+@pytest.mark.parametrize("words", [["retrace", "x"], ["mapping", "add", "--release", "1", "x.txt"]])
+def test_without_the_extra_one_line_says_which(words: list[str]) -> None:
+    program = "import sys; sys.modules['symbolic'] = None; from sinks.__main__ import main; main()"
+    command = [sys.executable, "-c", program, *words, "--app", "shop"]
+
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+    assert done.returncode == BAD_USAGE
+    assert done.stderr.endswith("the package symbolic is missing; install the extra: retrace\n")
+    assert done.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 -- title: One mapping
 -- param: app String the app to ask about
--- param: release String the release, as events name it
--- param: kind String proguard or sourcemap
+-- param: release String = '' the release, as events name it
+-- param: kind String = 'proguard' proguard or sourcemap
 -- param: name String = '' of a source map: the file name of its bundle
 -- columns: content
 -- meaning: The mapping that was added last, as it was added.
