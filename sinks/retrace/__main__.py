@@ -19,6 +19,7 @@ from sinks.retrace import store
 from sinks.retrace.extra import check_extra
 from sinks.retrace.files import read_file
 from sinks.retrace.frames import MappingError
+from sinks.retrace.json_frames import readable
 from sinks.retrace.retracer import Retraced, Retracer
 
 T = TypeVar("T")
@@ -147,7 +148,7 @@ def retrace_command(
         raise fail(str(error), FOUND_WRONG) from None
     if done is None:
         raise fail(f"no event {event_id!r} of app {of_app} has a stack", FOUND_WRONG)
-    typer.echo(done.text)
+    typer.echo(readable(done.text))
     typer.echo(done.note, err=True)
 
 

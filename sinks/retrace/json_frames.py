@@ -24,6 +24,21 @@ def frames_in(text: str) -> list[Dict] | None:
     return read if isinstance(read, list) and all(isinstance(x, dict) for x in read) else None
 
 
+def readable(text: str) -> str:
+    """A stack as people read it: one line for each frame."""
+    frames = frames_in(text)
+    return text if frames is None else "\n".join(map(_line, frames))
+
+
+def _line(frame: Dict) -> str:
+    """The app's own code is marked."""
+    where = ".".join(str(frame[name]) for name in ("module", "function") if frame.get(name))
+    place = ":".join(str(frame[name]) for name in ("file", "line") if frame.get(name))
+    return f"{'>' if frame.get('in_app') else ' '} {where or 'unknown'}" + (
+        f"  ({place})" if place else ""
+    )
+
+
 def retraced_frames(
     frames: list[Dict], known: Mappings, spent: Callable[[], bool], limit: int
 ) -> list[Dict]:

@@ -22,7 +22,7 @@ def retraced(text: str, known: Mappings, spent: Callable[[], bool] = lambda: Fal
     frames = frames_in(text)
     if frames is not None:
         found = retraced_frames(frames, known, spent, MAX_LINES)
-        return text if found == frames else json.dumps(found, ensure_ascii=False)
+        return text if found == frames else json.dumps(found)
     return "\n".join(_lines(text.split("\n"), known, spent))
 
 

@@ -87,8 +87,11 @@ def test_a_crash_is_shown_as_its_source_has_it_and_as_it_came(shop: Shop, tokens
         assert f'<summary>As it came</summary><pre tabindex="0">{CAME}</pre>' in page
 
 
-def test_without_a_mapping_of_its_release_it_is_as_it_came(shop: Shop, tokens: Tokens) -> None:
+def test_without_a_mapping_of_its_own_release_and_app_it_is_as_it_came(
+    engine: ClickHouseUnderTest, shop: Shop, tokens: Tokens
+) -> None:
     shop.add("1.1", R8)
+    Shop(engine).add("1.0", R8)
 
     for page in shop.pages(tokens):
         assert f'<dd class="long">{CAME}</dd>' in page

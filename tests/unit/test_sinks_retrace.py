@@ -155,6 +155,17 @@ class TestScript:
 
         assert retraced(came, script()) == "a@cart.ts:1:1\nb@cart.ts:2:5"
 
+    def test_a_function_that_the_map_names_has_that_name(self) -> None:
+        # As React Native's maps have it: from line 1, column 0 on `<global>`, from column 1 on
+        # `openCart`, in base 64 as column, name and line, each less what stood before.
+        functions = [[{"names": ["<global>", "openCart"], "mappings": "AAA,CCA"}]]
+        content = json.dumps({**json.loads(MAP), "x_facebook_sources": functions})
+        known = Mappings(scripts={"app.js": SourceMap(content.encode())})
+
+        assert retraced("a@app.js:1:5\nb@app.js:1:5", known) == (
+            "openCart@cart.ts:2:5\nopenCart@cart.ts:2:5"
+        )
+
     @pytest.mark.parametrize(
         "line",
         ["    at a (other.js:1:2)", "a@app.js:2:1", "a@app.js:1:0", "a@[native code]", "app.js:1:2",
