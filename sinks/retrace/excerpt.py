@@ -13,7 +13,7 @@ from sinks.retrace.frames import MappingError
 MAX_BYTES = 4 * 1024 * 1024  # of the part
 
 _CLASS = re.compile(rb"^([^\s#][^\n]*?) -> ([^\s:]+):[^\n]*\n?", re.MULTILINE)
-_INLINED = re.compile(rb"^\s+(?:\d+:\d+:)?\S+ ([^\s(]+)\.[^\s.(]+\(", re.MULTILINE)
+_INLINED = re.compile(rb"^[ \t]+(?:\d+:\d+:)?\S+ ([^\s(]+)\.[^\s.(]+\(", re.MULTILINE)
 _COMMENTS = re.compile(rb"(?:[^\S\n]*#[^\n]*\n?)*")
 
 

@@ -81,7 +81,7 @@ class Retracer:
             return known
         if key not in self._loading:
             task = self._loading[key] = asyncio.create_task(self._load(key))
-            task.add_done_callback(lambda _: self._loading.pop(key))
+            task.add_done_callback(lambda done: self._loaded(key, done))
         return await asyncio.shield(self._loading[key])
 
     async def _load(self, key: Key) -> _Read:
@@ -92,11 +92,16 @@ class Retracer:
             weight = len(content) + (0 if one.kind == "proguard" else TOKEN * content.count(b","))
             self._check(one, weight)
             loop = asyncio.get_running_loop()
-            read = await loop.run_in_executor(self._thread, _read, one.kind, content, weight)
+            read = await loop.run_in_executor(self._thread, _parsed, one.kind, content, weight)
         self._kept[key] = read
         while sum(known.weight for known in self._kept.values()) > self._kept_bytes:
             del self._kept[next(iter(self._kept))]
         return read
+
+    def _loaded(self, key: Key, task: asyncio.Task[_Read]) -> None:
+        del self._loading[key]
+        if not task.cancelled():
+            task.exception()  # who asked is told; nobody may be left who asked
 
     def _check(self, one: Stored, weight: int) -> None:
         if weight > self._kept_bytes:
@@ -113,7 +118,7 @@ class Retracer:
         self._thread.shutdown(wait=False, cancel_futures=True)
 
 
-def _read(kind: Kind, content: bytes, weight: int) -> _Read:
+def _parsed(kind: Kind, content: bytes, weight: int) -> _Read:
     from sinks.retrace.mapping import SourceMap  # needs the extra
 
     return _Read(content if kind == "proguard" else SourceMap(content), weight)

@@ -16,6 +16,8 @@ COLUMNS = ("app_id", "app_version", "kind", "name", "sha256", "bytes", "content"
 
 Ask = Callable[[str, Mapping[str, str]], Awaitable[Answer]]  # a named query and its parameters
 
+WHOLE = {"input_format_parallel_parsing": 0}  # which bounds the size of a row
+
 _TABLE = "telemetry.mappings"
 _MINE = (
     "app_id = {app:String} AND app_version = {release:String}"
@@ -70,7 +72,7 @@ async def add(client: AsyncClient, app: str, release: str, file: MappingFile) ->
     size = len(file.content.encode())
     row = (app, release, file.kind, file.name, file.sha256, size, file.content)
     body = json.dumps(dict(zip(COLUMNS, row, strict=True)), ensure_ascii=False).encode()
-    await answered(client.raw_insert(_TABLE, COLUMNS, body, fmt="JSONEachRow"))
+    await answered(client.raw_insert(_TABLE, COLUMNS, body, settings=WHOLE, fmt="JSONEachRow"))
     return True
 
 
