@@ -90,7 +90,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annot
 	--custom-compile-command 'make lock' $(UPGRADE) pyproject.toml
 lock: $(READY)
 	$(COMPILE) --output-file requirements/base.txt
-	$(COMPILE) --extra console --extra alerts --output-file requirements/server.txt \
+	$(COMPILE) --extra console --extra alerts --extra retrace --output-file requirements/server.txt \
 		--constraint requirements/base.txt
 	$(COMPILE) --all-extras --group dev --output-file requirements/dev.txt \
 		--constraint requirements/server.txt

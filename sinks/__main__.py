@@ -27,6 +27,8 @@ from sinks.legacy.__main__ import legacy_command
 from sinks.letters.__main__ import app as letters_app
 from sinks.rebuild.__main__ import replay_command
 from sinks.regroup.__main__ import regroup_command
+from sinks.retrace.__main__ import app as mapping_app
+from sinks.retrace.__main__ import retrace_command
 from sinks.run import Stopped, run_clickhouse
 
 app = typer.Typer(
@@ -39,10 +41,12 @@ app = typer.Typer(
 app.add_typer(letters_app)
 app.add_typer(alerts_app)
 app.add_typer(tokens_app)
+app.add_typer(mapping_app)
 app.command("console")(console_command)
 app.command("regroup")(regroup_command)
 app.command("replay")(replay_command)
 app.command("forget")(forget_command)
+app.command("retrace")(retrace_command)
 app.command("legacy")(legacy_command)
 
 

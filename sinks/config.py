@@ -78,6 +78,9 @@ class SinkConfig(ProgramConfig, frozen=True, kw_only=True):
     token_minutes: Annotated[
         int, Meta(ge=1, le=10_000, description="how long ClickHouse surely remembers a token")
     ] = 10
+    mapping_bytes: Annotated[
+        int, Meta(ge=1024, le=256 * MB, description="of a mapping file; a larger one is refused")
+    ] = 64 * MB
     kafka_request_timeout_ms: Annotated[
         int, Meta(ge=1000, le=120_000, description="for one request to a broker")
     ] = 10_000

@@ -16,9 +16,13 @@ GRANT SELECT ON telemetry.replays TO telemetry_sink;
 GRANT SELECT ON telemetry.forgotten TO telemetry_sink;
 GRANT DROP TABLE ON telemetry.replay_permit_* TO telemetry_sink;
 
--- telemetry-sink console, query, trace and run alerts; Grafana; analysts
+-- telemetry-sink console, query, trace, retrace and run alerts; Grafana; analysts
 CREATE ROLE IF NOT EXISTS telemetry_reader;
 GRANT SELECT ON telemetry.* TO telemetry_reader;
+
+-- telemetry-sink mapping, as a build server runs it
+CREATE ROLE IF NOT EXISTS telemetry_mappings;
+GRANT SELECT, INSERT, ALTER DELETE ON telemetry.mappings TO telemetry_mappings;
 
 -- telemetry-sink replay, forget and regroup; telemetry-loadtest seed
 CREATE ROLE IF NOT EXISTS telemetry_operator;

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from datetime import date
 from functools import partial
@@ -31,6 +31,7 @@ from sinks.console.scrape import process_panel
 from sinks.console.together import together
 from sinks.console.tokens import TokenStore
 from sinks.console.view import View, ranges, view_of
+from sinks.retrace.retracer import Retracer
 
 FOR_EVER = "public, max-age=31536000, immutable"
 
@@ -58,6 +59,11 @@ class Console:
         self._today = today
         self._stopping = stopping
         self._viewers = 0
+        self._retracer = Retracer(
+            self._ask_one,
+            kept_bytes=config.mappings_bytes,
+            seconds=config.retrace_seconds,
+        )
         self._plotly = plotly = load_plotly()
         self._templates = jinja2.Environment(
             loader=jinja2.PackageLoader("sinks.console"),
@@ -79,6 +85,7 @@ class Console:
         @asynccontextmanager
         async def lifespan(_: Starlette) -> AsyncIterator[None]:
             yield
+            await self._retracer.close()
             await self._asker.close()
 
         pages = [Route(one.path, partial(self._page, page=one), methods=["GET"]) for one in PAGES]
@@ -122,7 +129,7 @@ class Console:
 
         async def html() -> AsyncIterator[str]:
             choices = asyncio.create_task(self._choices(view, today))  # the head waits for them
-            start(panels, self._asker, today, self._config.max_rows + 1)
+            start(panels, self._asker, self._retracer, today, self._config.max_rows + 1)
             context["choices"] = choices
             try:
                 template = self._templates.get_template("page.html")
@@ -137,6 +144,9 @@ class Console:
                 await stop(panels)
 
         return StreamingResponse(html(), media_type="text/html; charset=utf-8")
+
+    async def _ask_one(self, name: str, params: Mapping[str, str]) -> Answer:
+        return await self._asker.ask(name, params, self._today(), self._config.max_rows)
 
     async def _view(
         self, request: Request, names: Sequence[str], today: date
@@ -218,7 +228,7 @@ class Console:
     async def _fragments(self, page: Page, view: View) -> AsyncGenerator[tuple[str, str], None]:
         today, rows = self._today(), self._config.max_rows
         panels = prepare(page, view, today, rows, live_only=True)
-        start(panels, self._asker, today, rows + 1)
+        start(panels, self._asker, self._retracer, today, rows + 1)
         template = self._templates.get_template("panel.html")
         try:
             for one in panels:

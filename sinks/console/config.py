@@ -52,6 +52,17 @@ class ConsoleConfig(Struct, frozen=True, kw_only=True):
     max_csv_rows: Annotated[
         int, Meta(ge=10, le=1_000_000, description="of a CSV export; beyond it it is cut")
     ] = 100_000
+    retrace_seconds: Annotated[
+        float, Meta(gt=0, le=60, description="for a stack to be retraced; else it is as it came")
+    ] = 5.0
+    mappings_bytes: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=2**40,
+            description="memory of mappings that are kept; one that needs more is not used",
+        ),
+    ] = 128 * 1024 * 1024
     live_seconds: Annotated[
         float, Meta(ge=0.2, le=60, description="between looks at what is live")
     ] = 2.0

@@ -14,6 +14,7 @@ from msgspec import Struct
 from sinks.clickhouse.present import plain
 from sinks.clickhouse.sql import Answer, load
 from sinks.console.view import View
+from sinks.retrace.json_frames import readable
 
 UNITS = {"percent": "%", "seconds": "s", "bytes": "bytes", "ms": "ms"}
 NO_ID = UUID(int=0)
@@ -74,6 +75,8 @@ class Cell(Struct, frozen=True):
     href: str = ""
     is_number: bool = False
     kind: str = ""  # bad | long | short
+    note: str = ""  # of a stack: what retraced it, or why nothing did
+    original: str = ""  # of a retraced stack: as it came
 
 
 class Shown(Struct, frozen=True, kw_only=True):
@@ -118,6 +121,17 @@ def show(panel: Panel, view: View, answer: Answer, max_rows: int) -> Shown:
         cut_at=max_rows if is_cut else 0,
         difference=_difference(panel, rows),
     )
+
+
+def show_stack(shown: Shown, columns: Sequence[str], stack: str, note: str) -> Shown:
+    """`shown` with its only row's crash stack replaced by `stack`, and a note beside it."""
+    at = columns.index("crash_stack")
+    came = shown.rows[0][at]
+    text = text_of(_pretty("crash_stack", stack))
+    original = came.text if came.text != text else ""
+    cell = msgspec.structs.replace(came, text=text, note=note, original=original, kind="long")
+    row = [*shown.rows[0][:at], cell, *shown.rows[0][at + 1 :]]
+    return msgspec.structs.replace(shown, rows=[row])
 
 
 def failed(panel: Panel, failure: str) -> Shown:
@@ -192,22 +206,13 @@ def _pretty(name: str, value: object) -> object:
     """Stacks and originals that are JSON, on several lines; anything else as it is."""
     if not isinstance(value, str) or value[:1] not in ("[", "{"):
         return value
+    if name == "crash_stack" and (text := readable(value)) != value:
+        return text
     try:
         read = json.loads(value)
     except (ValueError, RecursionError):
         return value
-    if name == "crash_stack" and isinstance(read, list) and all(isinstance(x, dict) for x in read):
-        return "\n".join(_frame(one) for one in read)
     return json.dumps(read, indent=1, ensure_ascii=False)
-
-
-def _frame(frame: Mapping[str, object]) -> str:
-    """One line of a stack; the app's own code is marked."""
-    where = ".".join(str(frame[name]) for name in ("module", "function") if frame.get(name))
-    place = ":".join(str(frame[name]) for name in ("file", "line") if frame.get(name))
-    return f"{'>' if frame.get('in_app') else ' '} {where or 'unknown'}" + (
-        f"  ({place})" if place else ""
-    )
 
 
 def _sums(columns: Sequence[str], rows: Sequence[Mapping[str, object]]) -> list[Cell]:

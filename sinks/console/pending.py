@@ -10,8 +10,10 @@ from datetime import date
 from sinks.clickhouse.sql import Answer, NamedQuery, load
 from sinks.console.ask import Asker, Unanswered
 from sinks.console.pages import Page
-from sinks.console.panel import Panel, Shown, failed, show, title_of
+from sinks.console.panel import Panel, Shown, failed, show, show_stack, title_of
 from sinks.console.view import View
+from sinks.retrace.frames import MappingError
+from sinks.retrace.retracer import Retracer
 
 NO_APP = (
     "No app has sent an event in this period. Choose more days, or post a first event: "
@@ -30,6 +32,7 @@ class Pending:
         self._view = view
         self._max_rows = max_rows
         self.answer: asyncio.Task[Answer] | None = None
+        self.retracer: Retracer | None = None
 
     @property
     def missing(self) -> str:
@@ -66,7 +69,26 @@ class Pending:
             answer = await asyncio.shield(self.answer)
         except Unanswered as reason:
             return failed(self.panel, str(reason))
-        return show(self.panel, self._view, answer, self._max_rows)
+        shown = show(self.panel, self._view, answer, self._max_rows)
+        return await self._retraced(shown, answer)
+
+    async def _retraced(self, shown: Shown, answer: Answer) -> Shown:
+        """The same; a crash shown alone has its stack with the names of its source."""
+        is_one = self.panel.form == "record" and len(answer.rows) == 1
+        if self.retracer is None or not is_one or "crash_stack" not in answer.columns:
+            return shown
+        row = answer.as_objects()[0]
+        stack, release = str(row["crash_stack"]), str(row["app_version"])
+        if not stack or not release:
+            return shown
+        app = str(row.get("app_id", self._view.app))
+        try:
+            done = await self.retracer.retraced(app, release, stack)
+        except (MappingError, Unanswered) as reason:
+            return show_stack(shown, answer.columns, stack, f"Not retraced: {reason}")
+        if not done.is_mapped:
+            return shown
+        return show_stack(shown, answer.columns, done.text, done.note)
 
 
 def prepare(
@@ -85,7 +107,9 @@ def prepare(
     return found
 
 
-def start(pending: Sequence[Pending], asker: Asker, today: date, max_rows: int) -> None:
+def start(
+    pending: Sequence[Pending], asker: Asker, retracer: Retracer, today: date, max_rows: int
+) -> None:
     """Ask what the panels show, each question once."""
     asked: dict[tuple[str, tuple[tuple[str, str], ...]], asyncio.Task[Answer]] = {}
     for one in pending:
@@ -96,6 +120,7 @@ def start(pending: Sequence[Pending], asker: Asker, today: date, max_rows: int) 
             question = asker.ask(one.query.name, one.values, today, max_rows)
             asked[key] = asyncio.create_task(question)
         one.answer = asked[key]
+        one.retracer = retracer
 
 
 async def stop(pending: Sequence[Pending]) -> None:

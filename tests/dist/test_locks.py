@@ -11,8 +11,8 @@ from tests.dist.locks import ROOT, environments, read, wanted
 
 LOCKS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "base": ((), ()),
-    "server": (("console", "alerts"), ()),
-    "dev": (("local", "alerts", "console", "loadtest"), ("dev",)),
+    "server": (("console", "alerts", "retrace"), ()),
+    "dev": (("local", "alerts", "console", "loadtest", "retrace"), ("dev",)),
 }
 
 

@@ -29,6 +29,8 @@ from sinks.clickhouse.shadow_rows import ShadowRows
 from sinks.clickhouse.sink import ClickHouseSink, known_settings
 from sinks.clickhouse.tables import DEAD_LETTERS, EVENTS, Table
 from sinks.dead_rows import read_dead_letter
+from sinks.retrace.files import MappingFile
+from sinks.retrace.store import add, remove
 from sinks.rows import read_event
 from sinks.sink import Block, Chunk, Misconfigured, Polled, Row, Tally
 from tests.clickhouse import ClickHouseUnderTest
@@ -164,7 +166,22 @@ async def operator(client: sql.AsyncClient) -> None:
     await shadow.drop()
 
 
-ERRANDS: dict[str, Errand] = {"ddl": ddl, "sink": sink, "reader": reader, "operator": operator}
+async def mappings(client: sql.AsyncClient) -> None:
+    """What `mapping` does for a build server."""
+    file = MappingFile("proguard", "", "com.example.Cart -> a.b:\n")
+    release = uuid4().hex
+    assert await add(client, "demo", release, file)
+    assert not await add(client, "demo", release, file)
+    assert await remove(client, "demo", release, None) == 1
+
+
+ERRANDS: dict[str, Errand] = {
+    "ddl": ddl,
+    "sink": sink,
+    "reader": reader,
+    "mappings": mappings,
+    "operator": operator,
+}
 
 
 def _event() -> Row:
@@ -219,6 +236,12 @@ def test_each_grant_is_needed(granted: Granted, role: str, number: int) -> None:
 
 
 FORBIDDEN = {
+    "mappings": [
+        "SELECT count() FROM telemetry.events",
+        "ALTER TABLE telemetry.mappings UPDATE name = 'x' WHERE 1",
+        "TRUNCATE TABLE telemetry.mappings",
+        "DROP TABLE telemetry.mappings",
+    ],
     "reader": [
         "INSERT INTO telemetry.replays (id, rows) VALUES ('x', 1)",
         "ALTER TABLE telemetry.events DELETE WHERE 1",

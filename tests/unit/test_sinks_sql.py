@@ -79,6 +79,8 @@ INTERFACE = {
         ("app", "minutes", "step", *WHERE),
         "at events events_per_second freshness_p50_seconds freshness_max_seconds",
     ),
+    "mapping_content": (("app", "release", "kind", "name"), "content"),
+    "mappings": (("app", "release"), "app_version kind name bytes sha256 added_at"),
     "recent_dead_letters": (
         (*PERIOD, "code", "limit"),
         "dead_at source code text app_id protocol app_version device_id event_id request_id"
@@ -269,7 +271,9 @@ class TestSchemaFiles:
 
     def test_every_table_that_keeps_rows_remembers_tokens(self) -> None:
         texts = [text for one in migrations() for text in statements(one.sql)]
-        beside = re.compile(r"telemetry\.(replays|forgotten)\b")  # no chunk's insert reaches them
+        beside = re.compile(
+            r"telemetry\.(replays|forgotten|mappings)\b"
+        )  # no chunk's insert reaches them
         keeping = [text for text in texts if "MergeTree" in text and not beside.search(text)]
 
         assert len(keeping) == 7

@@ -1,0 +1,1 @@
+"""Crash stacks made readable by the mapping files of their release."""
