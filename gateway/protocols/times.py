@@ -26,7 +26,7 @@ def parse(value: object) -> datetime | None:
             return None
         return _from_number(float(value)) if abs(value) < _BEYOND else None
     if value.isdecimal() and len(value) <= MAX_LENGTH:
-        number = float(value)
+        number = float(int(value))  # the same, and cheaper, as float() of a text with 19 digits
         if _NANOSECONDS < number < _EXACT_NANOSECONDS:
             return datetime.fromtimestamp(round(number * 1e-9 * 1000) / 1000, UTC)
         return _from_number(number)

@@ -98,7 +98,7 @@ def _event(index: int, record: LogRecord | Broken, around: Around) -> Event | Re
     try:
         return event_of(record, around)
     except Rejected as bad:
-        return _rejection(index, bad.code, str(bad), record.original())
+        return _rejection(index, bad.code, str(bad), bytes(record.original))
 
 
 def _rejection(index: int, code: Code, text: str, original: bytes) -> Rejection:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from functools import partial
 
 import msgspec
 from msgspec import Raw, Struct
@@ -146,7 +145,7 @@ def record_of_keys(raw: Raw) -> LogRecord | Broken:
         attributes=attributes,
         body=value_of(reading.as_value(keys.get("body")), 0),
         others=others,
-        original=partial(bytes, raw),
+        original=raw,
     )
 
 
