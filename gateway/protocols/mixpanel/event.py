@@ -80,10 +80,12 @@ def take_id(properties: dict[str, Raw], metadata: dict[str, Raw]) -> str:
 def typed(event: Event, name: str, properties: dict[str, Raw]) -> list[Event]:
     """The event by its name; a session as two. Raises Rejected."""
     lower = name.lower()
-    event.type = LIFECYCLE.get(lower, "track")
-    if event.type == "track":
+    event_type = LIFECYCLE.get(lower)
+    if event_type is None:
         _name(event, name, properties)
-    elif event.type == "app_crash":
+        return [event]
+    event.type = event_type
+    if event.type == "app_crash":
         event.crash = _crash(properties)
     elif event.type == "identify" and event.user_id is None:
         event.user_id = checked("$identified_id", take(properties, "$identified_id")) or None
