@@ -82,7 +82,9 @@ def typed(event: Event, name: str, properties: dict[str, Raw]) -> list[Event]:
     lower = name.lower()
     event_type = LIFECYCLE.get(lower)
     if event_type is None:
-        _name(event, name, properties)
+        event.name = name[:MAX_NAME_LENGTH]
+        if len(name) > MAX_NAME_LENGTH:  # its whole is kept beside
+            properties["$event.name"] = Raw(_encode(name))
         return [event]
     event.type = event_type
     if event.type == "app_crash":
@@ -129,13 +131,6 @@ def _profile(item: Item) -> Event:
         event.user_id = checked("$distinct_id", distinct_id) or None
         properties.pop("distinct_id", None)
     return event
-
-
-def _name(event: Event, name: str, properties: dict[str, Raw]) -> None:
-    """A name beyond the limit is cut, its whole kept beside."""
-    event.name = name[:MAX_NAME_LENGTH]
-    if len(name) > MAX_NAME_LENGTH:
-        properties["$event.name"] = Raw(_encode(name))
 
 
 def _crash(properties: dict[str, Raw]) -> Crash:
