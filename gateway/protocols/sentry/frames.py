@@ -62,10 +62,18 @@ def members(raw: Raw | None) -> list[Raw]:
     try:
         usual = _members.decode(raw)
     except msgspec.ValidationError:
-        keys = reading.as_object(raw)
-        return [raw] if keys and "values" not in keys else []
-    found = usual if type(usual) is list else usual.values
+        found = _odd_members(raw)
+    else:
+        found = usual if type(usual) is list else usual.values
     return [one for one in found if one != _NULL] if _NULL in found else found
+
+
+def _odd_members(raw: Raw) -> list[Raw]:
+    """`values` may be there twice, of which the last counts, or no array."""
+    keys = reading.as_object(raw)
+    if "values" in keys:
+        return reading.as_list(keys["values"]) or []
+    return [raw] if keys else []
 
 
 def values_of(raw: Raw | None) -> dict[str, object]:
