@@ -62,8 +62,8 @@ def events_of_counts(raw_keys: dict[str, Raw], wrapper: Wrapper) -> list[Event]:
     abouts: dict[str, About] = {}  # by device
     buckets = reading.as_list(keys.get("aggregates")) or []
     if len(buckets) > MAX_BUCKETS:
-        text = f"`aggregates` has {len(buckets)} entries, the limit is {MAX_BUCKETS}"
-        raise Rejected(Code.INVALID_FIELD, text)
+        reason = f"`aggregates` has {len(buckets)} entries, the limit is {MAX_BUCKETS}"
+        raise Rejected(Code.INVALID_FIELD, reason)
     for raw in buckets:
         bucket = usual_bucket(raw) or bucket_of(raw, wrapper)
         if not bucket.counts:
@@ -73,8 +73,8 @@ def events_of_counts(raw_keys: dict[str, Raw], wrapper: Wrapper) -> list[Event]:
             about = abouts[bucket.device_id] = about_of(attrs, bucket.device_id, wrapper)
         text = bytes(raw)
         made = _events(bucket, about, named, text)
-        is_small = len(named) + len(text) <= MAX_BYTES
-        if not is_small or len(about.properties) + MAX_SAID > MAX_PROPERTIES - 1:
+        is_small = len(named) + len(text) <= MAX_BYTES and not bucket.odd
+        if not is_small or len(about.properties) + MAX_SAID >= MAX_PROPERTIES:
             made = [trimmed(event) for event in made]
         events += made
     return events

@@ -64,7 +64,7 @@ def members(raw: Raw | None) -> list[Raw]:
     except msgspec.ValidationError:
         found = _odd_members(raw)
     else:
-        found = usual if type(usual) is list else usual.values
+        found = usual if isinstance(usual, list) else usual.values
     return [one for one in found if one != _NULL] if _NULL in found else found
 
 
