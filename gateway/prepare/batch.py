@@ -21,7 +21,7 @@ from gateway.contract.record import EventFields, Run, encode
 from gateway.contract.topics import APP_EVENTS, MAX_RECORD_BYTES
 from gateway.contract.uuid_text import is_canonical
 from gateway.contract.verdict import Code, Rejected, Rejection
-from gateway.prepare.columns import Columns, Place, duration_of
+from gateway.prepare.columns import Columns, Place, duration_of, own_id
 from gateway.prepare.context import Origin
 
 _TOPIC = APP_EVENTS.name
@@ -52,14 +52,15 @@ class Prepared(Struct, frozen=True, gc=False):
 def prepare(batch: Batch, origin: Origin) -> Prepared:
     """Turn every event of `batch` into a record, a rejection or a duplicate.
 
-    Most events have nothing that needs a second look: the batch's device and context, an id as we
-    write them, a known type, a time in the window. These are made into columns here, without a
-    call; `Columns` makes the others, and would make the same of these.
+    Most events have nothing that needs a second look: the batch's device and context, a known
+    type, a time in the window. These are made into columns here, without a call; `Columns` makes
+    the others, and would make the same of these.
     """
     columns = Columns(batch, origin)
     home, window = columns.home, columns.window
     home_device = home.device_id if home is not None else ""
     earliest, latest, move = window.earliest, window.latest, window.move
+    app_id, extras = origin.app_id, batch.extras
     runs: dict[bytes, list[bytes]] = {}  # by key
     here: Place | None = None  # where the event before happened
     values: list[bytes] = []  # of the run that it is in
@@ -75,7 +76,7 @@ def prepare(batch: Batch, origin: Origin) -> Prepared:
         try:
             place = home
             at, event_type, name = event.timestamp, event.type, event.name or ""
-            identifier: str | tuple[str, str] = event.event_id
+            event_id, source_id = event.event_id, ""
             if (
                 place is not None
                 and event.context is None
@@ -84,14 +85,19 @@ def prepare(batch: Batch, origin: Origin) -> Prepared:
                 and earliest <= at <= latest
                 and event_type in _PLAIN_TYPES
                 and (name or event_type not in NAMED_TYPES)
-                and is_canonical(event.event_id)
             ):
+                if not is_canonical(event_id):
+                    event_id, source_id = own_id(app_id, event_id)
+                identifier: str | tuple[str, str] = event_id
                 if event.session_id != session:
                     session = event.session_id
                     session_id = columns.session_of(session, place)
                 properties = event.properties or {}
+                if extras:
+                    properties = {**extras, **properties}
                 fields = EventFields(
-                    event_id=event.event_id,
+                    event_id=event_id,
+                    source_event_id=source_id,
                     event_type=event_type,
                     event_name=name,
                     occurred_at=at,

@@ -55,7 +55,7 @@ class Columns:
         self.window = skew.Window(sent_at, origin.received_at, move)
         place = self._place = self._place_in(batch.context)
         # Where events happened that need no second look; None where all need one.
-        self.home = place if not self._extras and place and self._is_short(place) else None
+        self.home = place if place and self._is_short(place) else None
         self._own: Context | None = None  # the context of an event before
         self._own_place: Place | None = None
         self._session: str | None = None  # of the event before, as it came
@@ -99,7 +99,7 @@ class Columns:
         occurred_at, ts, quality = self.window.place(event.timestamp)
         event_id, source_id = event.event_id, ""
         if not is_canonical(event_id):
-            event_id, source_id = _own_id(self._app_id, event_id)
+            event_id, source_id = own_id(self._app_id, event_id)
         properties = event.properties or {}
         is_crash = event_type in CRASH_TYPES
         if self._extras or quality == "invalid" or (event.crash is not None and not is_crash):
@@ -143,7 +143,7 @@ def _with_more(
     return {**extras, **properties, **added}
 
 
-def _own_id(app_id: str, event_id: str) -> tuple[str, str]:
+def own_id(app_id: str, event_id: str) -> tuple[str, str]:
     """A UUID for an id that is not written as ours are, and the original of one that is none."""
     found = identity.as_uuid(event_id)
     return (found, "") if found else (identity.foreign(app_id, event_id), event_id)

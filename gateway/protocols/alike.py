@@ -40,13 +40,15 @@ class Alike(Struct, frozen=True, gc=False):
 def alike_of(text: bytes, keys: dict[str, Raw], before: Mapping[str, Raw]) -> Alike | None:
     """Of an object that comes after another one; `keys` and `before` are theirs."""
     head, tail = _run(keys, keys, before), _run(reversed(keys), keys, before)
-    is_head = _size(keys, head) >= _size(keys, tail)
+    is_head = len(head) >= len(tail)
     names = head if is_head else tail[::-1]
-    if _size(keys, names) < LEAST_BYTES or len(names) == len(keys):
+    if len(names) == len(keys):
         return None
     for comma, colon in _STYLES:
         members = comma.join([_encode(name) + colon + bytes(keys[name]) for name in names])
         whole = b"{" + members + comma if is_head else comma + members + b"}"
+        if len(whole) < LEAST_BYTES:
+            return None
         if text.startswith(whole) if is_head else text.endswith(whole):
             return Alike({name: keys[name] for name in names}, whole, len(whole), is_head)
     return None
@@ -60,7 +62,3 @@ def _run(names: Iterable[str], keys: Mapping[str, Raw], before: Mapping[str, Raw
             break
         found.append(name)
     return found
-
-
-def _size(keys: Mapping[str, Raw], names: Iterable[str]) -> int:
-    return sum(len(name) + len(bytes(keys[name])) for name in names)

@@ -73,4 +73,6 @@ def text_of(value: object) -> str | None:
 
 def without_nulls(keys: dict[str, Raw]) -> dict[str, Raw]:
     """A field that is null is a field that was not sent."""
+    if _NULL not in keys.values():  # as nearly always
+        return keys
     return {name: raw for name, raw in keys.items() if raw != _NULL}

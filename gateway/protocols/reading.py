@@ -12,9 +12,11 @@ from gateway.protocols.salvage import salvage
 
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)  # what a pass ends with
 
+_NUMBERS = (int, float)
 _object = msgspec.json.Decoder(dict[str, Raw])
 _objects = msgspec.json.Decoder(list[Raw])
 _any = msgspec.json.Decoder()
+_scalar = msgspec.json.Decoder(str | int | float | bool | None)  # fails before it reads any other
 
 
 def is_utf8(body: bytes) -> bool:
@@ -83,14 +85,17 @@ def as_value(raw: Raw | None) -> object:
 
 def as_text(raw: Raw | None) -> str:
     """Text, or a number as text; empty where it is neither."""
-    if raw is not None and bytes(memoryview(raw)[:1]) in (b"[", b"{"):
-        return ""  # unread: to make a million lists of it would take a second
-    value = as_value(raw)
-    if isinstance(value, str):
+    if raw is None:
+        return ""
+    try:
+        value = _scalar.decode(raw)
+    except msgspec.DecodeError:
+        if bytes(memoryview(raw)[:1]) in (b"[", b"{"):
+            return ""  # unread: to make a million lists of it would take a second
+        value = as_value(raw)
+    if type(value) is str:
         return value
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return str(value)
-    return ""
+    return str(value) if type(value) in _NUMBERS else ""  # a bool is an int too
 
 
 def take(properties: dict[str, Raw], *names: str) -> str | None:

@@ -15,18 +15,19 @@ _NUMBERS = (int, float)
 _BEYOND = 1e20  # no unit is so small
 _EXACT_NANOSECONDS = _EXACT * 1e6
 _NANOSECONDS, _MICROSECONDS, _MILLISECONDS = 1e17, 1e14, 1e11  # above this magnitude
+_LEAST_PLAIN, _MOST_PLAIN = int(_MILLISECONDS), int(_EXACT)  # an int is compared faster with ints
 
 
 def parse(value: object) -> datetime | None:
     """The instant that `value` names; no zone means UTC. None when it is no time."""
-    if type(value) is int and _MILLISECONDS < value < _EXACT:  # as most write it
+    if type(value) is int and _LEAST_PLAIN < value < _MOST_PLAIN:  # as most write it
         return datetime.fromtimestamp(value / 1000, UTC)
     if not isinstance(value, str):
         if isinstance(value, bool) or not isinstance(value, _NUMBERS):
             return None
         return _from_number(float(value)) if abs(value) < _BEYOND else None
     if value.isdecimal() and len(value) <= MAX_LENGTH:
-        number = float(value)
+        number = float(int(value))  # the same, and cheaper, as float() of a text with 19 digits
         if _NANOSECONDS < number < _EXACT_NANOSECONDS:
             return datetime.fromtimestamp(round(number * 1e-9 * 1000) / 1000, UTC)
         return _from_number(number)

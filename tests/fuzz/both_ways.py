@@ -39,6 +39,7 @@ from gateway.protocols.posthog.event import Sent
 from gateway.protocols.posthog.strict import StrictReader as PostHogReader
 from gateway.protocols.segment import message as segment_message
 from gateway.protocols.segment import strict as segment_strict
+from gateway.protocols.sentry.counts import bucket_of, usual_bucket
 from gateway.protocols.sentry.session import events_of_session
 from gateway.protocols.sentry.strict import StrictReader as SentryReader
 from gateway.protocols.sentry.wrapper import Wrapper
@@ -107,6 +108,11 @@ def _sentry_sessions() -> list[Any]:
     return [{**ended, "status": "crashed", "seq": 4, "init": False}, ended, vendors.sentry()[2]]
 
 
+def _sentry_counts() -> list[Any]:
+    (first, second, *_) = vendors.sentry_counts()[2]["aggregates"]
+    return [{**first, "errored": 0, "crashed": 2, "did": "user-1"}, {"exited": 0}, first, second]
+
+
 def _countly_events() -> list[Any]:
     view = {"name": "Home", "visit": 1, "segment": "Android"}
     more = {"sum": 9.5, "dur": 3, "segmentation": {"a": None, "b": [1]}}
@@ -121,6 +127,7 @@ SEEDS: dict[str, list[Any]] = {
     "mixpanel": [*captured("mixpanel"), *vendors.mixpanel()[:2]],
     "otlp": _otlp_records(),
     "sentry": _sentry_sessions(),
+    "sentry's counts": _sentry_counts(),
     "countly": _countly_events(),
 }
 
@@ -210,6 +217,17 @@ def _session(payload: bytes) -> object:
         return str(error)
 
 
+def _counts(raws: Sequence[Raw]) -> Pairs:
+    return [(usual_bucket(raw), _bucket(raw)) for raw in raws]
+
+
+def _bucket(raw: Raw) -> object:
+    try:
+        return bucket_of(raw, _wrapper)
+    except Rejected as error:
+        return str(error)
+
+
 _request = Request({"app_key": b"K", "device_id": b"d", "timestamp": b"1795497598000"})
 
 
@@ -232,6 +250,7 @@ READERS: dict[str, Callable[[Sequence[Raw]], Pairs]] = {
     "mixpanel": _mixpanel,
     "otlp": _otlp,
     "sentry": _sentry,
+    "sentry's counts": _counts,
     "countly": _countly,
 }
 

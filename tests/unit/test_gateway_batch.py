@@ -294,9 +294,10 @@ def test_what_events_share_is_found_once_and_changes_none_of_them(
     assert sorted(together, key=lambda one: one.value) == sorted(alone, key=lambda one: one.value)
 
 
+foreign_ids = st.integers(0).map(lambda number: f"order-{number}")
 plain_events = st.builds(
     Event,
-    event_id=st.uuids().map(str) | st.uuids().map(lambda one: str(one).upper()),
+    event_id=st.uuids().map(str) | st.uuids().map(lambda one: str(one).upper()) | foreign_ids,
     type=st.sampled_from(["app_open", "app_close", "app_crash", "track", "screen", "x"]),
     timestamp=st.none() | st.integers(-60, 7).map(lambda days: RECEIVED + timedelta(days)),
     name=st.none() | st.just("cart"),
@@ -307,11 +308,14 @@ plain_events = st.builds(
 )
 
 
-@given(st.lists(plain_events, min_size=1, max_size=6, unique_by=lambda one: one.event_id.lower()))
+@given(
+    st.lists(plain_events, min_size=1, max_size=6, unique_by=lambda one: one.event_id.lower()),
+    st.sampled_from([{}, {"shared": Raw(b"1")}, {"duration_ms": Raw(b"34")}]),
+)
 def test_what_is_made_without_a_second_look_is_what_the_second_look_makes(
-    events: list[Event],
+    events: list[Event], extras: dict[str, Raw]
 ) -> None:
-    batch = batch_of(*events)
+    batch = batch_of(*events, extras=extras)
     columns = Columns(batch, ORIGIN)
     looked_at: list[bytes] = []
     for one in events:

@@ -646,6 +646,21 @@ class TestLarge:
 
         assert gateway.rows()[-1]["properties"]["$event.trimmed"] == ["environment"]
 
+    @pytest.mark.parametrize(
+        ("told", "attrs", "cut"),
+        [
+            ({"started": "2026-11-24T05:19:00Z"}, {"environment": "x" * 40_000}, "environment"),
+            ({}, {}, "$timestamp"),  # which is when it was sent
+        ],
+    )
+    def test_a_count_of_sessions_is_cut_too(
+        self, gateway: GatewayUnderTest, told: Any, attrs: Any, cut: str
+    ) -> None:
+        counted = {"aggregates": [{**told, "did": "d", "exited": 1}], "attrs": attrs}
+        send(gateway, item("sessions", counted), sent_at="x" * 40_000)
+
+        assert [one["properties"]["$event.trimmed"] for one in gateway.rows()] == [[cut]] * 2
+
     def test_a_message_has_the_room_of_a_message(self, gateway: GatewayUnderTest) -> None:
         crumbs = [{"message": f"{number} {'x' * 300}"} for number in range(300)]
         found = row(gateway, level="info", exception=None, message="m", breadcrumbs=crumbs)

@@ -66,7 +66,7 @@ def _event(keys: dict[str, Raw], raw: Raw, sent_at: Raw | None) -> Event:
         properties["$timestamp"] = time
     return finished(
         _checked("insert_id", event_id), name, event_type, timestamp, session_id, sequence, who,
-        properties, keys,
+        properties, extras_of(keys),
     )  # fmt: skip
 
 
@@ -83,6 +83,11 @@ def take_who(keys: dict[str, Raw]) -> Who:
     return Who(user_id, device_id, take_context(keys, device_id))
 
 
+def extras_of(others: dict[str, Raw]) -> dict[str, Raw]:
+    """Keys without a field as properties."""
+    return {f"$event.{key}": others[key] for key in sorted(others)}
+
+
 def finished(
     event_id: str,
     name: str,
@@ -92,12 +97,12 @@ def finished(
     sequence: int | None,
     who: Who,
     properties: dict[str, Raw],
-    others: dict[str, Raw],
+    extras: dict[str, Raw],
 ) -> Event:
     """The event, once all that has a field is out of the other keys."""
     named = _name(name, event_type, properties)
-    if others:
-        properties.update({f"$event.{key}": others[key] for key in sorted(others)})
+    if extras:
+        properties.update(extras)
     return Event(
         event_id=event_id,
         type=event_type,

@@ -1,11 +1,11 @@
 """Amplitude's usual event, in one typed pass; any other is read key by key, see `event`.
 
-Where it happened is compared with what the event before said, and read only where it differs.
+All but what is an event's own is compared with what the event before said, and read only where it
+differs.
 """
 
 from __future__ import annotations
 
-from operator import attrgetter
 from typing import Annotated, Any
 
 import msgspec
@@ -18,6 +18,7 @@ from gateway.protocols.amplitude.context import TEXTS
 from gateway.protocols.amplitude.event import (
     Who,
     check_count,
+    extras_of,
     finished,
     session_of,
     take_who,
@@ -25,7 +26,6 @@ from gateway.protocols.amplitude.event import (
 from gateway.protocols.amplitude.names import COUNTED, TYPES
 from gateway.protocols.loose import without_nulls
 from gateway.protocols.reading import UNREADABLE, as_object
-from gateway.protocols.repeated import Unusual
 
 # Keys that its SDKs write and that have no field: they become properties. One that is not here
 # fails the pass: nothing is lost.
@@ -63,73 +63,67 @@ _whole: msgspec.json.Decoder[Any] = msgspec.json.Decoder(
         gc=False,
     )
 )
-_said = attrgetter(*TEXTS)
-_others = attrgetter(*_OTHERS)
-_NO_OTHERS = (UNSET,) * len(_OTHERS)
-_EMPTY = Raw(b"{}")
+_EMPTY = (Raw(b"{}"), Raw(b"null"))
+_REPEATED = frozenset((*TEXTS, *_OTHERS))
 
 
 class StrictReader:
     """Of the events of one POST."""
 
-    __slots__ = ("_beside", "_said", "_who")
+    __slots__ = ("_before", "_beside", "_extras", "_who")
 
     def __init__(self) -> None:
-        self._said: object = None  # by the event before
+        self._before: object = None  # what the event before said, without its own
         self._who: Who
         self._beside: dict[str, Raw] = {}  # what of it has no field
+        self._extras: dict[str, Raw] = {}  # the same as properties
 
     def event_of(self, raw: Raw) -> Event | None:
         """None where it must be read key by key."""
         try:
             event = _whole.decode(raw)
-            lower = event.event_type.lower()
+            name, event_id, sequence = event.event_type, event.insert_id, event.event_id
+            session_id, own, of_user = (
+                event.session_id, event.event_properties, event.user_properties,
+            )  # fmt: skip
             timestamp = times.parse(event.time)
+            lower = name.lower()
             if timestamp is None or lower == COUNTED:
                 return None
-            if (said := _said(event)) != self._said:
-                self._read_who(said, raw)
+            event.event_type = event.insert_id = ""
+            event.time, event.event_id = 0, None
+            event.session_id = event.event_properties = event.user_properties = UNSET
+            if event != self._before:
+                self._read_repeated(event, raw)
             event_type = TYPES.get(lower, "track")
-            session_id = event.session_id
+            properties = {} if own is UNSET else own
+            if event_type == "identify":
+                if properties:
+                    return None
+                properties = {} if of_user is UNSET else as_object(of_user)
+                of_user = UNSET if properties else of_user
+            extras = self._extras
+            if of_user is not UNSET and of_user not in _EMPTY:
+                extras = extras_of({**self._beside, "user_properties": of_user})
+            check_count("properties", properties)
             return finished(
-                event.insert_id,
-                event.event_type,
+                event_id,
+                name,
                 event_type,
                 timestamp,
                 "" if session_id is UNSET else session_of(session_id),
-                event.event_id,
+                sequence,
                 self._who,
-                *_properties(event, event_type, self._beside),
+                properties,
+                extras,
             )
-        except (*UNREADABLE, Rejected, Unusual):
+        except (*UNREADABLE, Rejected):
             return None
 
-    def _read_who(self, said: tuple[object, ...], raw: Raw) -> None:
+    def _read_repeated(self, event: object, raw: Raw) -> None:
         """Raises Rejected."""
-        keys = {name: one for name, one in as_object(raw).items() if name in TEXTS}
+        self._before = None
+        keys = {name: one for name, one in as_object(raw).items() if name in _REPEATED}
         keys = without_nulls(keys)
-        self._said = None
         self._who = take_who(keys)
-        self._said, self._beside = said, keys
-
-
-def _properties(
-    event: Any, event_type: str, beside: dict[str, Raw]
-) -> tuple[dict[str, Raw], dict[str, Raw]]:
-    """The event's properties, and its keys that have no field. Raises Rejected and Unusual."""
-    others = beside
-    if (given := _others(event)) != _NO_OTHERS:
-        found = zip(_OTHERS, given, strict=True)
-        others = without_nulls({**beside, **{k: raw for k, raw in found if raw is not UNSET}})
-    properties = {} if event.event_properties is UNSET else event.event_properties
-    of_user = event.user_properties
-    if event_type == "identify":
-        if properties:
-            raise Unusual("an identify with properties of an event")
-        properties = {} if of_user is UNSET else as_object(of_user)
-    if of_user is not UNSET and not (event_type == "identify" and properties):
-        others = without_nulls({**others, "user_properties": of_user})
-        if of_user == _EMPTY:
-            del others["user_properties"]
-    check_count("properties", properties)
-    return properties, others
+        self._before, self._beside, self._extras = event, keys, extras_of(keys)

@@ -80,10 +80,14 @@ def take_id(properties: dict[str, Raw], metadata: dict[str, Raw]) -> str:
 def typed(event: Event, name: str, properties: dict[str, Raw]) -> list[Event]:
     """The event by its name; a session as two. Raises Rejected."""
     lower = name.lower()
-    event.type = LIFECYCLE.get(lower, "track")
-    if event.type == "track":
-        _name(event, name, properties)
-    elif event.type == "app_crash":
+    event_type = LIFECYCLE.get(lower)
+    if event_type is None:
+        event.name = name[:MAX_NAME_LENGTH]
+        if len(name) > MAX_NAME_LENGTH:  # its whole is kept beside
+            properties["$event.name"] = Raw(_encode(name))
+        return [event]
+    event.type = event_type
+    if event.type == "app_crash":
         event.crash = _crash(properties)
     elif event.type == "identify" and event.user_id is None:
         event.user_id = checked("$identified_id", take(properties, "$identified_id")) or None
@@ -127,13 +131,6 @@ def _profile(item: Item) -> Event:
         event.user_id = checked("$distinct_id", distinct_id) or None
         properties.pop("distinct_id", None)
     return event
-
-
-def _name(event: Event, name: str, properties: dict[str, Raw]) -> None:
-    """A name beyond the limit is cut, its whole kept beside."""
-    event.name = name[:MAX_NAME_LENGTH]
-    if len(name) > MAX_NAME_LENGTH:
-        properties["$event.name"] = Raw(_encode(name))
 
 
 def _crash(properties: dict[str, Raw]) -> Crash:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterable
-from functools import partial
 
 import msgspec
 from google.protobuf.message import Message
@@ -73,7 +72,7 @@ def _record(encoded: bytes) -> LogRecord | Broken:
             attributes=_attributes(record.attributes),
             body=_value(record.body, 0),
             others=_others(record),
-            original=partial(bytes, encoded),
+            original=encoded,
         )
     except TooDeep as deep:
         return Broken(Code.INVALID_FIELD, str(deep), encoded)

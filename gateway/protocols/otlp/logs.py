@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import final
 
 from msgspec import Raw, Struct
@@ -30,7 +29,7 @@ class LogRecord(Struct, frozen=True, gc=False):
     attributes: Attributes
     body: object
     others: dict[str, Raw]
-    original: Callable[[], bytes]
+    original: Raw | bytes
 
 
 @final

@@ -63,12 +63,13 @@ def _batch(logs: list[ResourceLogs]) -> Batch:
     shared = places[0] if len(places) == 1 else None
     events: list[Event | Rejection] = []
     ignored = 0
-    for record, around in _records(logs, places, is_shared=shared is not None):
-        event = _event(len(events), record, around)
-        if event is None:
-            ignored += 1
-        else:
-            events.append(event)
+    for records, around in _scopes(logs, places, is_shared=shared is not None):
+        for record in records:
+            event = _event(len(events), record, around)
+            if event is None:
+                ignored += 1
+            else:
+                events.append(event)
     return Batch(
         events=events,
         sent_at=None,
@@ -80,16 +81,15 @@ def _batch(logs: list[ResourceLogs]) -> Batch:
     )
 
 
-def _records(
+def _scopes(
     logs: list[ResourceLogs], places: list[Place], *, is_shared: bool
-) -> Iterator[tuple[LogRecord | Broken, Around]]:
+) -> Iterator[tuple[list[LogRecord | Broken], Around]]:
     for resource, place in zip(logs, places, strict=True):
         for scope in resource.scopes:
             extras = scope_extras(scope.scope)
             is_long = max(len(place.user_id), len(place.session_id)) > MAX_FOREIGN_ID_LENGTH
-            around = Around(place, extras, is_shared, is_too_large(place, extras), is_long)
-            for record in scope.records:
-                yield record, around
+            too_large = is_too_large(place, extras)
+            yield scope.records, Around(place, extras, is_shared, too_large, is_long)
 
 
 def _event(index: int, record: LogRecord | Broken, around: Around) -> Event | Rejection | None:
@@ -98,7 +98,7 @@ def _event(index: int, record: LogRecord | Broken, around: Around) -> Event | Re
     try:
         return event_of(record, around)
     except Rejected as bad:
-        return _rejection(index, bad.code, str(bad), record.original())
+        return _rejection(index, bad.code, str(bad), bytes(record.original))
 
 
 def _rejection(index: int, code: Code, text: str, original: bytes) -> Rejection:

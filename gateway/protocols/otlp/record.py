@@ -25,6 +25,7 @@ from gateway.protocols.otlp.place import PLACE_NAMES, SESSION_ID, USER_ID, Place
 _EVENT_NAME = "event.name"  # an attribute, before it became a field
 _BODY = "body"
 _USERS = frozenset(USER_ID)
+_ELSEWHERE = PLACE_NAMES | _USERS
 (_SESSION,) = SESSION_ID
 _IDS = ("log.record.uid",)
 _CRASH_IDS = ("app.crash.id", *_IDS)
@@ -44,26 +45,30 @@ class Around(Struct, frozen=True, gc=False):
 
 def event_of(record: LogRecord, around: Around) -> Event | None:
     """The event of a record; None when it is none of ours. Raises Rejected."""
-    attributes, lifted = record.attributes, set[str]()
-    event_name = record.event_name
+    attributes, event_name = record.attributes, record.event_name
+    lifted: set[str] = set()  # attributes with a place of their own; set[str]() is dear
     if not event_name and (event_name := first_text(attributes, (_EVENT_NAME,))):
         lifted.add(_EVENT_NAME)
     name = named(event_name, attributes)
     if name is None:
         return None
-    _check(record, around)
+    if around.is_too_large or record.time is None or len(attributes) > MAX_PROPERTIES:
+        raise _wrong(record, around)
     place = around.place
-    if not PLACE_NAMES.isdisjoint(attributes):
-        place, of_place = moved(place, attributes)
-        lifted |= of_place
-    user_id, session_id = around.place.user_id, around.place.session_id
-    if around.has_long_ids or not _USERS.isdisjoint(attributes):
+    user_id, session_id = place.user_id, place.session_id
+    if around.has_long_ids or not _ELSEWHERE.isdisjoint(attributes):
+        if not PLACE_NAMES.isdisjoint(attributes):
+            place, of_place = moved(place, attributes)
+            lifted |= of_place
         user_id = _id(USER_ID, attributes, user_id, lifted)
     if around.has_long_ids or _SESSION in attributes:
         session_id = _id(SESSION_ID, attributes, session_id, lifted)
-    event_id = _event_id(record, name, place, lifted)
+    ids = _CRASH_IDS if name.type == "app_crash" else _IDS
+    event_id = _id(ids, attributes, "", lifted) or _content_id(record, place)
     crash = _crash(name, attributes, lifted) if name.type in CRASH_TYPES else None
-    properties = _others(record, name, event_name)
+    properties: dict[str, Raw] = {}
+    if record.others or name.type == "screen" or len(name.name) > MAX_NAME_LENGTH:
+        properties = _others(record, name, event_name)
     if not around.is_shared:
         properties = {**around.place.extras, **around.scope, **properties}
     elif around.scope:
@@ -90,15 +95,13 @@ def event_of(record: LogRecord, around: Around) -> Event | None:
     )
 
 
-def _check(record: LogRecord, around: Around) -> None:
-    """Raises Rejected."""
+def _wrong(record: LogRecord, around: Around) -> Rejected:
     if around.is_too_large:
         text = f"resource and scope have more than {MAX_CONTEXT_BYTES} bytes"
-        raise Rejected(Code.CONTEXT_TOO_LARGE, text)
+        return Rejected(Code.CONTEXT_TOO_LARGE, text)
     if record.time is None:
-        raise Rejected(Code.MISSING_FIELD, "`timeUnixNano` is missing")
-    if (count := len(record.attributes)) > MAX_PROPERTIES:
-        raise Rejected(Code.TOO_MANY_PROPERTIES, too_many(count))
+        return Rejected(Code.MISSING_FIELD, "`timeUnixNano` is missing")
+    return Rejected(Code.TOO_MANY_PROPERTIES, too_many(len(record.attributes)))
 
 
 def _others(record: LogRecord, name: Named, event_name: str) -> dict[str, Raw]:
@@ -112,28 +115,19 @@ def _others(record: LogRecord, name: Named, event_name: str) -> dict[str, Raw]:
 def _id(names: tuple[str, ...], attributes: Attributes, around: str, lifted: set[str]) -> str:
     """The first of these ids, the record's before its resource's. Raises Rejected."""
     for name in names:
-        if name in attributes and (found := _text_of(attributes[name])):
+        value = attributes.get(name)
+        if value is not None and (found := value if type(value) is str else text_of(value)):
             lifted.add(name)
-            return _checked(name, found)
-    return _checked(names[0], around)
-
-
-def _text_of(value: object) -> str | None:
-    return value if type(value) is str else text_of(value)
-
-
-def _checked(name: str, found: str) -> str:
+            break
+    else:
+        name, found = names[0], around
     if len(found) > MAX_FOREIGN_ID_LENGTH:
         raise Rejected(Code.ID_TOO_LONG, f"`{name}` is longer than {MAX_FOREIGN_ID_LENGTH}")
     return found
 
 
-def _event_id(record: LogRecord, name: Named, place: Place, lifted: set[str]) -> str:
-    """The record's own id, else a hash of all it says: a copy sent again has the same."""
-    for attribute in _CRASH_IDS if name.type == "app_crash" else _IDS:
-        if attribute in record.attributes and (found := _text_of(record.attributes[attribute])):
-            lifted.add(attribute)
-            return _checked(attribute, found)
+def _content_id(record: LogRecord, place: Place) -> str:
+    """A hash of all that a record without an id says: a copy sent again has the same."""
     said = (record.event_name, str(record.time), record.attributes, record.body, record.others)
     return reading.content_id(_encode(place.device_id), _encode(said))
 

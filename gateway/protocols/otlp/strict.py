@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from operator import attrgetter
 from typing import Any
 
@@ -87,8 +86,8 @@ def record_of(raw: Raw) -> LogRecord | None:
         time=time,
         attributes=_attributes(record.attributes),
         body=None if record.body is None else value_of(record.body, 0),
-        others=_others(record),
-        original=partial(bytes, raw),
+        others={} if (given := _others_of(record)) == _NONE else _others(given),
+        original=raw,
     )
 
 
@@ -97,7 +96,8 @@ def _attributes(pairs: list[_Pair]) -> Attributes:
     for pair in pairs:
         value = pair.value
         if type(value) is dict and len(value) == 1:
-            ((kind, of),) = value.items()
+            (kind,) = value
+            of = value[kind]
             if type(of) is _PLAIN.get(kind):  # as most are
                 found[pair.key] = of
                 continue
@@ -105,11 +105,8 @@ def _attributes(pairs: list[_Pair]) -> Attributes:
     return found
 
 
-def _others(record: _Record) -> dict[str, Raw]:
+def _others(given: tuple[Raw | UnsetType, ...]) -> dict[str, Raw]:
     """The fields without a place of their own, by their names on the wire and sorted by them."""
-    given = _others_of(record)
-    if given == _NONE:
-        return {}
     return {
         name: raw
         for name, raw in zip(_OTHERS, given, strict=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from functools import partial
 
 import msgspec
 from msgspec import Raw, Struct
@@ -59,7 +58,7 @@ def read(body: bytes) -> list[ResourceLogs]:
 
 def _check(body: bytes) -> None:
     """Three bytes of an empty object become a hundred in memory. Raises Refused."""
-    if body.count(b"{") + body.count(b"[") <= MAX_VALUES:
+    if len(body) <= MAX_VALUES or body.count(b"{") + body.count(b"[") <= MAX_VALUES:
         return
     outside = _strings(b"", body)  # texts may hold as many as they like
     if outside.count(b"{") + outside.count(b"[") > MAX_VALUES:
@@ -146,7 +145,7 @@ def record_of_keys(raw: Raw) -> LogRecord | Broken:
         attributes=attributes,
         body=value_of(reading.as_value(keys.get("body")), 0),
         others=others,
-        original=partial(bytes, raw),
+        original=raw,
     )
 
 

@@ -51,8 +51,7 @@ def context_of_event(keys: dict[str, Raw], library: Library | None) -> Loose:
     parts: dict[str, object] = {}
     contexts = reading.as_object(keys.get("contexts"))
     for name, raw in islice(contexts.items(), MAX_PROPERTIES + 1):
-        part = reading.as_object(raw)
-        value = values_of(raw) if part else reading.as_value(raw)
+        value = values_of(raw) or reading.as_value(raw)
         if value not in ({}, [], "", None):
             parts[name] = value
     _place_app(parts, keys)

@@ -56,6 +56,8 @@ def parse(body: bytes) -> Envelope:
 
 def _items(body: bytes, start: int) -> Iterator[Item]:
     lines = 0
+    before, name = b"", ""  # the header before: items of a kind often have the same
+    length: object = None
     while start < len(body):
         line, following = _line(body, start)
         if not line.strip():
@@ -66,7 +68,9 @@ def _items(body: bytes, start: int) -> Iterator[Item]:
         if lines > MAX_LINES:
             text = f"the envelope has more than {MAX_LINES} items"
             raise Refused(RefusalCode.TOO_MANY_EVENTS, text)
-        name, length = _header(line)
+        if line != before:
+            before = line
+            name, length = _header(line)
         if not name:
             yield Item(JUNK, line)
             start = following

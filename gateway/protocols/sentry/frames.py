@@ -15,7 +15,16 @@ _TEXTS = {"module": "module", "function": "function", "package": "image"}
 _ADDRESSES = {"instruction_addr": "address", "image_addr": "image_base"}
 _NUMBERS = {"lineno": "line", "colno": "column"}
 _OURS = {"file", "line", "column", "address", "image", "image_base", "image_id"}
+_NULL = Raw(b"null")
+_values = msgspec.json.Decoder(dict[str, object])
 _encode = msgspec.json.Encoder().encode
+
+
+class _Values(Struct, gc=False):
+    values: list[Raw]
+
+
+_members: msgspec.json.Decoder[list[Raw] | _Values] = msgspec.json.Decoder(list[Raw] | _Values)
 
 
 class Image(Struct, frozen=True, gc=False):
@@ -48,17 +57,33 @@ class Images:
 
 def members(raw: Raw | None) -> list[Raw]:
     """The members of what comes as `{"values": […]}`, as an array, or as a single object."""
-    found = reading.as_list(raw)
-    if found is None:
-        keys = reading.as_object(raw)
-        found = reading.as_list(keys.get("values")) if "values" in keys else None
-        if found is None:
-            found = [raw] if raw is not None and keys and "values" not in keys else []
-    return [one for one in found if bytes(one) != b"null"]
+    if raw is None:
+        return []
+    try:
+        usual = _members.decode(raw)
+    except msgspec.ValidationError:
+        found = _odd_members(raw)
+    else:
+        found = usual if isinstance(usual, list) else usual.values
+    return [one for one in found if one != _NULL] if _NULL in found else found
+
+
+def _odd_members(raw: Raw) -> list[Raw]:
+    """`values` may be there twice, of which the last counts, or no array."""
+    keys = reading.as_object(raw)
+    if "values" in keys:
+        return reading.as_list(keys["values"]) or []
+    return [raw] if keys else []
 
 
 def values_of(raw: Raw | None) -> dict[str, object]:
     """An object's values; one that cannot be read becomes text, and the others stay."""
+    if raw is None:
+        return {}
+    try:
+        return _values.decode(raw)
+    except msgspec.DecodeError:
+        pass  # a number that no float holds, or no object at all
     return {name: reading.as_value(value) for name, value in reading.as_object(raw).items()}
 
 

@@ -10,9 +10,10 @@ from gateway.contract.event import MAX_EVENTS, Event
 from gateway.contract.refusal import RefusalCode, Refused
 from gateway.contract.verdict import Code, Rejected, Rejection
 from gateway.protocols import reading
+from gateway.protocols.sentry.counts import events_of_counts
 from gateway.protocols.sentry.envelope import JUNK, Envelope, Item
 from gateway.protocols.sentry.event import event_of
-from gateway.protocols.sentry.session import events_of_aggregates, events_of_session
+from gateway.protocols.sentry.session import events_of_session
 from gateway.protocols.sentry.strict import StrictReader
 from gateway.protocols.sentry.wrapper import Wrapper
 
@@ -68,7 +69,7 @@ def _read(item: Item, wrapper: Wrapper) -> list[Event]:
     if item.type == "session":
         return events_of_session(item.payload, keys, wrapper)
     if item.type == "sessions":
-        return events_of_aggregates(keys, wrapper)
+        return events_of_counts(keys, wrapper)
     if reading.as_text(keys.get("type")) == "transaction":  # as `/store` has them
         return []
     return [event_of(item.payload, keys, wrapper)]

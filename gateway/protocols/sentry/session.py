@@ -7,19 +7,16 @@ from datetime import datetime
 from msgspec import Raw, Struct
 
 from gateway.contract.event import MAX_FOREIGN_ID_LENGTH, MAX_SEQUENCE, Context, Event
-from gateway.contract.verdict import Code, Rejected
 from gateway.protocols import reading
 from gateway.protocols.loose import without_nulls
 from gateway.protocols.sentry.context import context_of_session, library_of, release_of
-from gateway.protocols.sentry.frames import as_json, number_of
+from gateway.protocols.sentry.frames import number_of
 from gateway.protocols.sentry.names import RUNNING
 from gateway.protocols.sentry.trim import trimmed
 from gateway.protocols.sentry.wrapper import Wrapper
 
-MAX_BUCKETS = 500
 _PLACED = {"sid", "did", "init", "timestamp", "seq", "attrs", "started"}
 PLAIN = ("status", "errors", "duration", "abnormal_mechanism")
-_COUNTED = ("exited", "errored", "abnormal", "unhandled", "crashed")
 
 
 class About(Struct, frozen=True, gc=False):
@@ -46,9 +43,9 @@ class Session(Struct, frozen=True, gc=False):
         status: str = "",
     ) -> Event:
         """An event whose id is that of every copy of this start or end."""
-        parts = (self.id, self.device_id, event_type, status)
+        told = "\x1f".join((self.id, self.device_id, event_type, status))
         return Event(
-            event_id=reading.content_id(*[part.encode() for part in parts]),
+            event_id=reading.content_id(told.encode()),
             type=event_type,
             timestamp=timestamp,
             session_id=self.id[:MAX_FOREIGN_ID_LENGTH],
@@ -90,45 +87,6 @@ def events_of_session(payload: bytes, raw_keys: dict[str, Raw], wrapper: Wrapper
         timestamp, odd = wrapper.instant(ended, started)
         end = session.event("session_end", timestamp, {**said, **odd}, status=status)
         events.append(trimmed(end))
-    return events
-
-
-def events_of_aggregates(raw_keys: dict[str, Raw], wrapper: Wrapper) -> list[Event]:
-    """Servers count their sessions by minute and outcome: a start and an end for each such count,
-    which `count` tells. Raises Rejected."""
-    keys = without_nulls(raw_keys)
-    attrs = keys.get("attrs")
-    named = bytes(keys.get("attrs", b""))
-    events: list[Event] = []
-    abouts: dict[str, About] = {}  # by device
-    buckets = reading.as_list(keys.get("aggregates")) or []
-    if len(buckets) > MAX_BUCKETS:
-        text = f"`aggregates` has {len(buckets)} entries, the limit is {MAX_BUCKETS}"
-        raise Rejected(Code.INVALID_FIELD, text)
-    for raw in buckets:
-        bucket = without_nulls(reading.as_object(raw))
-        counts = {
-            one: number_of(reading.as_value(bucket[one])) for one in _COUNTED if one in bucket
-        }
-        if not any(counts.values()):
-            continue
-        device_id = reading.as_text(bucket.get("did"))
-        if device_id not in abouts:
-            abouts[device_id] = about_of(attrs, device_id, wrapper)
-        about = abouts[device_id]
-        timestamp, odd = wrapper.instant(bucket.get("started"))
-        for status, count in counts.items():
-            if not count:
-                continue
-            session = Session(
-                id=reading.content_id(named, bytes(raw), status.encode()),
-                device_id=device_id,
-                sequence=None,
-                about=About(about.context, {**about.properties, "count": as_json(count)}),
-            )
-            said = {"status": as_json(status), **odd}
-            events.append(trimmed(session.event("session_start", timestamp, odd)))
-            events.append(trimmed(session.event("session_end", timestamp, said, status=status)))
     return events
 
 

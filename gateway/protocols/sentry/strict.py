@@ -48,7 +48,7 @@ class StrictReader:
 
     def __init__(self, wrapper: Wrapper) -> None:
         self._wrapper = wrapper
-        self._attrs, self._device_id = b"", ""  # of the session before
+        self._attrs, self._device_id = Raw(), ""  # of the session before
         self._about: About | None = None
 
     def events_of(self, payload: bytes) -> list[Event] | None:
@@ -75,10 +75,9 @@ class StrictReader:
         return events
 
     def _about_of(self, said: _Session) -> About:
-        attrs = bytes(said.attrs)
-        if self._about is None or attrs != self._attrs or said.did != self._device_id:
+        if self._about is None or said.attrs != self._attrs or said.did != self._device_id:
             self._about = about_of(said.attrs, said.did, self._wrapper)
-            self._attrs, self._device_id = attrs, said.did
+            self._attrs, self._device_id = said.attrs, said.did
         return self._about
 
 
