@@ -2,6 +2,7 @@
 
 A header line is `-- title: …`, `-- param: name Type [= 'default'] meaning`, `-- columns: a, b`
 (what it answers, in order) or `-- meaning: …`. The parameters `from` and `to` are a period.
+A line `-- include: name` stands for the file of that name in `queries/parts`.
 """
 
 from __future__ import annotations
@@ -12,10 +13,12 @@ from datetime import date, timedelta
 from difflib import get_close_matches
 from functools import cache
 from importlib.resources import files
+from textwrap import indent
 
 from msgspec import Struct
 
 _HEADER = re.compile(r"--\s*(title|param|columns|meaning):\s*(.*)")
+_INCLUDE = re.compile(r"^( *)-- include: (\w+)$", re.MULTILINE)
 _PARAM = re.compile(r"(\w+)\s+(String|Date|UInt32)(?:\s*=\s*'([^']*)')?\s*(.*)")
 
 PERIOD_DAYS = 30  # of the period that is asked about when none is given
@@ -105,8 +108,16 @@ def load(name: str) -> NamedQuery:
         near = get_close_matches(name, known, n=1)
         hint = f"; did you mean {near[0]}?" if near else f"; there are {', '.join(known)}"
         raise QueryError(f"no query is called {name}{hint}")
-    text = (files("sinks.clickhouse") / "queries" / f"{name}.sql").read_text(encoding="utf-8")
-    return parse(name, text)
+    return parse(name, _INCLUDE.sub(_part, _text(f"{name}.sql")))
+
+
+def _part(line: re.Match[str]) -> str:
+    """What a query shares with others, as deep as the line that stands for it."""
+    return indent(_text("parts", f"{line[2]}.sql").rstrip("\n"), line[1])
+
+
+def _text(*path: str) -> str:
+    return files("sinks.clickhouse").joinpath("queries", *path).read_text(encoding="utf-8")
 
 
 def parse(name: str, text: str) -> NamedQuery:

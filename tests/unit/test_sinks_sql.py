@@ -345,3 +345,11 @@ class TestCommandLine:
         assert answer.exit_code == 1
         assert "no ClickHouse URL" in answer.stderr
         assert "secret" not in answer.output
+
+
+def test_what_queries_share_stands_in_one_file_as_deep_as_the_line_that_names_it() -> None:
+    found = load("crash_free_sessions").sql
+
+    assert "-- include:" not in "".join(load(name).sql for name in names())
+    assert "\n            max(\n                if(\n" in found
+    assert "\n  AND session_id NOT IN\n" in found

@@ -9,7 +9,6 @@
 -- meaning: Devices active with a release in the period, and the share of them without an app_crash
 -- meaning: of that release in it. A crash counts for the release that crashed, whenever it was sent.
 -- meaning: Platform and country pick the devices that were there with it on a day of the period.
--- A device with a release is one number: of two hashes, 128 bits each.
 SELECT
     app_version,
     uniqExact(device_key) AS devices,
@@ -18,25 +17,6 @@ FROM telemetry.device_days
 WHERE app_id = {app:String}
   AND day BETWEEN {from:Date} AND {to:Date}
   AND ({release:String} = '' OR app_version = {release:String})
-  AND ({platform:String} = '' OR
-      bitXor(device_key, reinterpretAsUInt128(sipHash128(app_version)))
-  IN
-    (
-        SELECT bitXor(device_key, reinterpretAsUInt128(sipHash128(app_version)))
-        FROM telemetry.device_days
-        WHERE app_id = {app:String}
-          AND day BETWEEN {from:Date} AND {to:Date}
-          AND os_name = {platform:String}
-    ))
-  AND ({country:String} = '' OR
-      bitXor(device_key, reinterpretAsUInt128(sipHash128(app_version)))
-  IN
-    (
-        SELECT bitXor(device_key, reinterpretAsUInt128(sipHash128(app_version)))
-        FROM telemetry.device_days
-        WHERE app_id = {app:String}
-          AND day BETWEEN {from:Date} AND {to:Date}
-          AND country = {country:String}
-    ))
+  -- include: devices_picked
 GROUP BY app_version
 ORDER BY app_version;

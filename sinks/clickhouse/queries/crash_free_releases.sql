@@ -10,9 +10,7 @@
 -- meaning: The numbers of crash_free_devices and crash_free_sessions side by side, and when the
 -- meaning: release was first and last seen in the period (by ts). A release that had devices but no
 -- meaning: session has no share of crash-free sessions (null).
--- A session that started in the period has no row in the ten days before it. Rows from the days
--- after it belong to it when the session has one in the last days of it.
--- A device with a release is one number, and so is a session: of two hashes, 128 bits each.
+-- A session's part in a release is one number: of its id and a hash, 128 bits each.
 SELECT
     app_version,
     max(part_devices) AS devices,
@@ -36,26 +34,7 @@ FROM
     WHERE app_id = {app:String}
       AND day BETWEEN {from:Date} AND {to:Date}
       AND ({release:String} = '' OR app_version = {release:String})
-      AND ({platform:String} = '' OR
-          bitXor(device_key, reinterpretAsUInt128(sipHash128(app_version)))
-      IN
-        (
-            SELECT bitXor(device_key, reinterpretAsUInt128(sipHash128(app_version)))
-            FROM telemetry.device_days
-            WHERE app_id = {app:String}
-              AND day BETWEEN {from:Date} AND {to:Date}
-              AND os_name = {platform:String}
-        ))
-      AND ({country:String} = '' OR
-          bitXor(device_key, reinterpretAsUInt128(sipHash128(app_version)))
-      IN
-        (
-            SELECT bitXor(device_key, reinterpretAsUInt128(sipHash128(app_version)))
-            FROM telemetry.device_days
-            WHERE app_id = {app:String}
-              AND day BETWEEN {from:Date} AND {to:Date}
-              AND country = {country:String}
-        ))
+      -- include: devices_picked
     GROUP BY app_version
 
     UNION ALL
@@ -71,30 +50,7 @@ FROM
     FROM telemetry.sessions
     WHERE app_id = {app:String}
       AND ({release:String} = '' OR app_version = {release:String})
-      AND day BETWEEN {from:Date} AND toDate32({to:Date}) + 10
-      AND (day <= {to:Date} OR session_id IN
-        (
-            SELECT session_id
-            FROM telemetry.sessions
-            WHERE app_id = {app:String}
-              AND day BETWEEN
-                  greatest(toDate32({from:Date}), toDate32({to:Date}) - 10)
-                  AND {to:Date}
-              AND session_id IN
-                (
-                    SELECT session_id
-                    FROM telemetry.sessions
-                    WHERE app_id = {app:String}
-                      AND day BETWEEN toDate32({to:Date}) + 1 AND toDate32({to:Date}) + 10
-                )
-        ))
-      AND session_id NOT IN
-        (
-            SELECT session_id
-            FROM telemetry.sessions
-            WHERE app_id = {app:String}
-              AND day BETWEEN toDate32({from:Date}) - 10 AND toDate32({from:Date}) - 1
-        )
+      -- include: sessions_started
       AND ({platform:String} = '' AND {country:String} = '' OR
           bitXor(reinterpretAsUInt128(session_id), reinterpretAsUInt128(sipHash128(app_version)))
       IN
@@ -109,20 +65,8 @@ FROM
               AND day BETWEEN {from:Date} AND toDate32({to:Date}) + 10
               AND ({release:String} = '' OR app_version = {release:String})
             GROUP BY part
-            HAVING max(
-                if(
-                    {platform:String} = '',
-                    1,
-                    (os_name >= {platform:String}) + (os_name > {platform:String})
-                )
-            ) = 1
-               AND max(
-                   if(
-                       {country:String} = '',
-                       1,
-                       (country >= {country:String}) + (country > {country:String})
-                   )
-               ) = 1
+            HAVING
+                -- include: sessions_picked
         ))
     GROUP BY app_version
 )

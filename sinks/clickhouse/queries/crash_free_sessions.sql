@@ -10,8 +10,6 @@
 -- meaning: them without an app_crash of that release. A crash found at the next launch counts for
 -- meaning: the session and the release that crashed. What is more than ten days away from the period
 -- meaning: is not looked at. Platform and country are the greatest of a session's events with it.
--- A session that started in the period has no row in the ten days before it. Rows from the days
--- after it belong to it when the session has one in the last days of it.
 -- A session's part in a release is one number: of its id and a hash, 128 bits each.
 SELECT
     app_version,
@@ -20,28 +18,7 @@ SELECT
 FROM telemetry.sessions
 WHERE app_id = {app:String}
   AND ({release:String} = '' OR app_version = {release:String})
-  AND day BETWEEN {from:Date} AND toDate32({to:Date}) + 10
-  AND (day <= {to:Date} OR session_id IN
-    (
-        SELECT session_id
-        FROM telemetry.sessions
-        WHERE app_id = {app:String}
-          AND day BETWEEN greatest(toDate32({from:Date}), toDate32({to:Date}) - 10) AND {to:Date}
-          AND session_id IN
-            (
-                SELECT session_id
-                FROM telemetry.sessions
-                WHERE app_id = {app:String}
-                  AND day BETWEEN toDate32({to:Date}) + 1 AND toDate32({to:Date}) + 10
-            )
-    ))
-  AND session_id NOT IN
-    (
-        SELECT session_id
-        FROM telemetry.sessions
-        WHERE app_id = {app:String}
-          AND day BETWEEN toDate32({from:Date}) - 10 AND toDate32({from:Date}) - 1
-    )
+  -- include: sessions_started
   AND ({platform:String} = '' AND {country:String} = '' OR
       bitXor(reinterpretAsUInt128(session_id), reinterpretAsUInt128(sipHash128(app_version)))
   IN
@@ -56,20 +33,8 @@ WHERE app_id = {app:String}
           AND day BETWEEN {from:Date} AND toDate32({to:Date}) + 10
           AND ({release:String} = '' OR app_version = {release:String})
         GROUP BY part
-        HAVING max(
-            if(
-                {platform:String} = '',
-                1,
-                (os_name >= {platform:String}) + (os_name > {platform:String})
-            )
-        ) = 1
-           AND max(
-               if(
-                   {country:String} = '',
-                   1,
-                   (country >= {country:String}) + (country > {country:String})
-               )
-           ) = 1
+        HAVING
+            -- include: sessions_picked
     ))
 GROUP BY app_version
 ORDER BY app_version;

@@ -11,9 +11,6 @@
 -- meaning: One row per release that was seen in the period, counted as crash_free_releases counts;
 -- meaning: the lengths are of the sessions' time within the release (first to last event with it,
 -- meaning: or what the app measured). First and last seen are within the period.
--- A session that started in the period has no row in the ten days before it. Rows from the days
--- after it belong to it when the session has one in the last days of it.
--- A device with a release is one number: of two hashes, 128 bits each.
 SELECT
     app_version,
     max(part_devices) AS devices,
@@ -43,26 +40,7 @@ FROM
     WHERE app_id = {app:String}
       AND day BETWEEN {from:Date} AND {to:Date}
       AND app_version IN ({release:String}, {against:String})
-      AND ({platform:String} = '' OR
-          bitXor(device_key, reinterpretAsUInt128(sipHash128(app_version)))
-      IN
-        (
-            SELECT bitXor(device_key, reinterpretAsUInt128(sipHash128(app_version)))
-            FROM telemetry.device_days
-            WHERE app_id = {app:String}
-              AND day BETWEEN {from:Date} AND {to:Date}
-              AND os_name = {platform:String}
-        ))
-      AND ({country:String} = '' OR
-          bitXor(device_key, reinterpretAsUInt128(sipHash128(app_version)))
-      IN
-        (
-            SELECT bitXor(device_key, reinterpretAsUInt128(sipHash128(app_version)))
-            FROM telemetry.device_days
-            WHERE app_id = {app:String}
-              AND day BETWEEN {from:Date} AND {to:Date}
-              AND country = {country:String}
-        ))
+      -- include: devices_picked
     GROUP BY app_version
 
     UNION ALL
@@ -90,45 +68,10 @@ FROM
         FROM telemetry.sessions
         WHERE app_id = {app:String}
           AND app_version IN ({release:String}, {against:String})
-          AND day BETWEEN {from:Date} AND toDate32({to:Date}) + 10
-          AND (day <= {to:Date} OR session_id IN
-            (
-                SELECT session_id
-                FROM telemetry.sessions
-                WHERE app_id = {app:String}
-                  AND day BETWEEN
-                      greatest(toDate32({from:Date}), toDate32({to:Date}) - 10)
-                      AND {to:Date}
-                  AND session_id IN
-                    (
-                        SELECT session_id
-                        FROM telemetry.sessions
-                        WHERE app_id = {app:String}
-                          AND day BETWEEN toDate32({to:Date}) + 1 AND toDate32({to:Date}) + 10
-                    )
-            ))
-          AND session_id NOT IN
-            (
-                SELECT session_id
-                FROM telemetry.sessions
-                WHERE app_id = {app:String}
-                  AND day BETWEEN toDate32({from:Date}) - 10 AND toDate32({from:Date}) - 1
-            )
+          -- include: sessions_started
         GROUP BY session_id, is_release
-        HAVING max(
-            if(
-                {platform:String} = '',
-                1,
-                (os_name >= {platform:String}) + (os_name > {platform:String})
-            )
-        ) = 1
-           AND max(
-               if(
-                   {country:String} = '',
-                   1,
-                   (country >= {country:String}) + (country > {country:String})
-               )
-           ) = 1
+        HAVING
+            -- include: sessions_picked
     )
     GROUP BY is_release
 )

@@ -70,20 +70,8 @@ FROM
               AND day BETWEEN toDate32({from:Date}) - 10 AND toDate32({to:Date}) + 10
             GROUP BY session_id
             HAVING max({release:String} = '' OR app_version = {release:String})
-               AND max(
-                   if(
-                       {platform:String} = '',
-                       1,
-                       (os_name >= {platform:String}) + (os_name > {platform:String})
-                   )
-               ) = 1
-               AND max(
-                   if(
-                       {country:String} = '',
-                       1,
-                       (country >= {country:String}) + (country > {country:String})
-                   )
-               ) = 1
+               AND
+                   -- include: sessions_picked
         )
         GROUP BY device
     )
