@@ -172,9 +172,13 @@ class Watch:
         """From here on nothing may grow: what an outage piles up once is no leak."""
         self._faults_over = len(self.samples)
 
+    @property
+    def _calm(self) -> list[Sample]:
+        return self.samples[self._faults_over :]
+
     def complaints(self, name: str) -> list[str]:
         """What grew between the second and the last fifth of the time after the faults."""
-        calm = self.samples[self._faults_over :]
+        calm = self._calm
         fifth = max(1, len(calm) // 5)
         early, late = calm[fifth : 2 * fifth], calm[-fifth:]
         before, after = (statistics.median(one.rss for one in part) for part in (early, late))
@@ -188,7 +192,7 @@ class Watch:
         return found
 
     def says(self, name: str) -> str:
-        calm = self.samples[self._faults_over :]
+        calm = self._calm
         first, last = calm[len(calm) // 5], calm[-1]
         return f"{name} {first.rss / 1e6:.0f} to {last.rss / 1e6:.0f} MB, {last.fds} fds"
 
